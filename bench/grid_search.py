@@ -1,6 +1,6 @@
 """Compare our grid search over our estimators with scikit-learn's over its own: whole calls of `fit`.
 
-    python bench/grid_search.py [--rounds 3] [--only WORD] [--no-page]
+    python bench/grid_search.py [--rounds 3] [--folds 5] [--only WORD] [--no-page]
 
 Both searches get the same grid, rows, folds, `random_state` and `n_jobs`; libraries have one thread. Before anything is
 timed, `best_params_` must be equal and the scores of all folds equal to 1e-8. The third contender is scikit-learn's
@@ -54,8 +54,8 @@ def rows(n=20_000, d=16):
     return X, (sums > 0.0).astype(int)
 
 
-def searches(name, options, rates, n_jobs, scaled):
-    """By contender a search that is not yet fitted."""
+def searches(name, options, rates, n_jobs, scaled, cv):
+    """By contender a search over these folds that is not yet fitted."""
     grid = {"learning_rate_init": rates} if rates else {"alpha": [1e-5, 1e-4, 1e-3, 1e-2], "eta0": [1e-3, 1e-2, 1e-1]}
     their, our = PAIRS[name]
     made = {}
@@ -70,7 +70,7 @@ def searches(name, options, rates, n_jobs, scaled):
                 make_pipeline(StandardScaler(), estimator),
                 {f"{name.lower()}__{k}": v for k, v in grid.items()},
             )
-        made[who] = kind(model, own, cv=FOLDS, n_jobs=n_jobs, refit=False)
+        made[who] = kind(model, own, cv=cv, n_jobs=n_jobs, refit=False)
     return made
 
 
@@ -100,12 +100,13 @@ def taken(made, X, y, rounds, clock):
     return seconds
 
 
-def measured(rounds, only):
+def measured(rounds, only, folds):
     X, y = rows()
+    cv = list(model_selection.StratifiedKFold(FOLDS).split(X, y))[:folds]
     for title, name, options, rates, n_jobs, scaled in RUNS:
         if only and only not in f"{name}: {title}":
             continue
-        made = searches(name, options, rates, n_jobs, scaled)
+        made = searches(name, options, rates, n_jobs, scaled, cv)
         apart, shared = compared(title, made, X, y)
         # CPU time, which other processes change less; that of joblib's processes is not known here
         seconds = taken(made, X, y, rounds, time.process_time if n_jobs is None else time.perf_counter)
@@ -128,7 +129,8 @@ def page(document):
         f"{facts['cpu']}, {facts['cores']} cores; scikit-learn {facts.get('scikit-learn', '?')}, NumPy "
         f"{facts.get('numpy', '?')}, Python {facts['python']}; {document['date']}. Made by `bench/grid_search.py`.",
         "",
-        f"20,000 rows x 16, {FOLDS} folds, at most 10 epochs of networks in batches of 200, and 20 of linear models; "
+        f"20,000 rows x 16, {document['folds']} of {FOLDS} folds, "
+        "at most 10 epochs of networks in batches of 200, and 20 of linear models; "
         "one thread in every library, and the same `n_jobs` for all. `best_params_` are equal; `apart` is how far the "
         "scores are apart at most. Seconds and ratios are medians of all rounds, in which the contenders took turns: "
         "CPU time for one job, wall-clock time for two.",
@@ -151,13 +153,14 @@ def page(document):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--folds", type=int, default=FOLDS, help=f"train on the first of the {FOLDS} folds alone")
     parser.add_argument("--only", default="", help="measure only what has this in its name")
     parser.add_argument("--no-page", action="store_true", help="print only")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")  # few epochs are not enough to converge
     facts = machine()
-    document = {"date": datetime.now(UTC).date().isoformat(), "machine": facts}
-    document["runs"] = list(measured(arguments.rounds, arguments.only))
+    document = {"date": datetime.now(UTC).date().isoformat(), "machine": facts, "folds": arguments.folds}
+    document["runs"] = list(measured(arguments.rounds, arguments.only, arguments.folds))
     if arguments.no_page:
         print(page(document))
     else:

@@ -55,13 +55,13 @@ def compare(ref, comp, close=0.0):
         assert comp.best_score_ == pytest.approx(ref.best_score_, rel=0.0, abs=close, nan_ok=True)
 
 
-def both(estimator, grid, *rows, fit=None, **options):
-    """scikit-learn's search and ours over the same estimator, which is one of ours."""
+def both(estimator, grid, *rows, fit=None, close=0.0, **options):
+    """scikit-learn's search and ours over the same estimator, which is one of ours; scores to `close`."""
     searches = [
         kind(clone(estimator), grid, **{"cv": 3, **options}).fit(*rows, **(fit or {}))
         for kind in (model_selection.GridSearchCV, GridSearchCV)
     ]
-    compare(*searches)
+    compare(*searches, close)
     return searches[1]
 
 

@@ -48,13 +48,15 @@ class GridSearchCV(SharedSearch, model_selection.GridSearchCV):
 
     It is a subclass of `sklearn.model_selection.GridSearchCV` (from version 1.8 on): options, splits, errors, messages,
     `cv_results_` and all other attributes are scikit-learn's own. Over the same estimator the scores have the same
-    bits.
+    bits; those of networks that are trained side by side are the same to about 1e-9.
 
     These estimators share: `SGDClassifier`, `SGDRegressor`, `MLPClassifier` and `MLPRegressor` of
     `tinynet_fast.sklearn`, alone or as the last step of a `Pipeline`. For each fold the rows are cut, transformed,
     checked and encoded once for all candidates with the same earlier steps. Networks that have the same rows and the
-    same `random_state` also share the orders of the rows. With `n_jobs` the fits run in threads, at most one for each
-    core: no process is started, and no rows are copied to one.
+    same `random_state` also share the orders of the rows. If six or seven of them also have the same layers, batch size
+    and solver, they are trained in the same pass, eight at a time: they may differ in rate, alpha, momentum and betas.
+    With `n_jobs` the fits run in threads, at most one for each core: no process is started, and no rows are copied to
+    one.
 
     All other fits are run by scikit-learn's own code, with joblib:
 

@@ -115,7 +115,7 @@ class MLPBase(Convertible, CallbackSupportMixin):
             raise ValueError("Sample weights must contain at least one non-zero number.")
         of_class = self._class_weights(y, incremental)
         run = MLPRun(self, X, y, sample_weight, of_class, incremental, *self._call)
-        if self.early_stopping or not waits(run):
+        if not waits(run):
             run.run()
 
     def _fit_lbfgs(self: Any, X: Any, y: np.ndarray, sample_weight: Any, *rest: Any) -> None:

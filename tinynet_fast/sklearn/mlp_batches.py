@@ -34,6 +34,9 @@ class TheirBatches:
 
     name = "scikit-learn"
 
+    def leave(self) -> None:
+        """There are no more epochs."""
+
     def __init__(self, model: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, size: int) -> None:
         self.model, self.X, self.y, self.sample_weight, self.size = model, X, y, sample_weight, size
         if not all(part.flags.writeable for part in self.parameters):  # joblib has mapped the model's file into memory
@@ -67,15 +70,23 @@ class KernelBatches(KernelNetwork):
 
     The model's parameters become views of one array, which the kernels change, and so do the means of gradients that
     its optimizer keeps.
+
+    Attributes
+    ----------
+    plain : bool
+        Whether no row has a weight or a loss of its own kind, and none is sparse: several batches can go in one call.
+    company : Company or None
+        The networks that may be trained in the same pass (`mlp_lanes.py`).
     """
 
     def __init__(self, model: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, size: int) -> None:
         super().__init__(model, X, y, sample_weight)
+        self.company: Any = None
         self.size, self.optimizer, self.layers = size, model._optimizer, self.table
         self._share_memory(model)
         n, self.at_once = len(self.y), size
-        plain = sample_weight is None and self.constants is None and not issparse(X)
-        if plain and self.engine.can("network_passes"):
+        self.plain = sample_weight is None and self.constants is None and not issparse(X)
+        if self.plain and self.engine.can("network_passes"):
             most = min(self.engine.block_rows(X.shape[1], 3 * self.state.shape[1]), n)
             self.at_once = max(most // size, 1) * size
         self.ones, self.losses = np.ones(size), np.zeros(1)
@@ -127,17 +138,32 @@ class KernelBatches(KernelNetwork):
 
     def epoch(self, order: np.ndarray | None) -> float:
         """One pass in batches, in that order. Returns the mean loss of the rows, with penalties."""
-        n, size = len(self.y), self.size
-        self.schedule_rows, self.total, self.made = self._schedule_rows(-(-n // size)), 0.0, 0
-        parts = slices(n, self.at_once)
-        if self.at_once > size:
+        found: float | None = None if self.company is None else self.company.epoch(self, order)
+        if found is not None:
+            return found
+        self.begin()
+        parts = slices(len(self.y), self.at_once)
+        if self.at_once > self.size:
             visit(((part, order) for part in parts), self._train_batches)
         else:
             visit(((part if order is None else order[part], part.stop - part.start) for part in parts), self._train)
+        return self.end()
+
+    def begin(self) -> None:
+        """Start an epoch: how its updates step, and nothing trained yet."""
+        self.schedule_rows, self.total, self.made = self._schedule_rows(-(-len(self.y) // self.size)), 0.0, 0
+
+    def end(self) -> float:
+        """End an epoch. Returns the mean loss of its rows, with penalties."""
         if isinstance(self.optimizer, AdamOptimizer) and self.made:
             self.optimizer.t += self.made
             self.optimizer.learning_rate = self.schedule_rows[self.made - 1, at.RATE]
-        return self.total / n
+        return self.total / len(self.y)
+
+    def leave(self) -> None:
+        """There are no more epochs."""
+        if self.company is not None:
+            self.company.leave(self)
 
     def _batch(self, part: Any, rows: int, kept: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """The rows of a batch, or of several, and what is true of them, one after another; in new memory if `kept`."""
@@ -172,21 +198,32 @@ class KernelBatches(KernelNetwork):
             self.made += 1
             self.total += self.mean_loss(float(self.losses[0]), part, weight, weights, squares) * rows
 
-    def _train_batches(self, part: slice, order: np.ndarray | None) -> None:
-        """Train on several batches in one call: the same updates. Rows have no sample weights."""
-        rows = part.stop - part.start
+    def rows(self, part: slice, order: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of several batches, in the order of the epoch, and what is true of them."""
         if order is None:
-            X, y = self._batch(part, rows)
-        else:
-            name, arrays = ("rows", part.start, part.stop), (self.X, self.y, order)
-            X, y = latest(name, arrays, lambda kept: self._batch(order[part], rows, kept))
+            return self._batch(part, part.stop - part.start)
+        name, arrays = ("rows", part.start, part.stop), (self.X, self.y, order)
+        return latest(name, arrays, lambda kept: self._batch(order[part], part.stop - part.start, kept))
+
+    def batch_sizes(self, rows: int) -> np.ndarray:
+        """(batches,) float64: how many rows each batch has, the last of which may be shorter."""
         sizes = np.full(-(-rows // self.size), float(self.size))
         sizes[-1] = rows - self.size * (len(sizes) - 1)
+        return sizes
+
+    def add_losses(self, losses: np.ndarray, squares: np.ndarray, sizes: np.ndarray) -> None:
+        """Count several batches, with the kernels' losses of each, and the squared weights before its update."""
+        self.made += len(sizes)
+        self.total += float((self.mean_loss(losses, None, None, sizes, squares) * sizes).sum())
+
+    def _train_batches(self, part: slice, order: np.ndarray | None) -> None:
+        """Train on several batches in one call: the same updates. Rows have no sample weights."""
+        X, y = self.rows(part, order)
+        sizes = self.batch_sizes(part.stop - part.start)
         steps = self.schedule_rows[self.made : self.made + len(sizes)]
         steps[:, at.L2] = self.alpha / sizes
         losses, squares = np.zeros((2, len(sizes)))
         given = y.reshape(-1), self.ones, self.no_mask, steps, self.rules[self.size], self.layers
         changed = self.state, self.units, self.pending, losses, squares
         self.engine.kernels.network_passes(self.engine.rows(X), *given, *changed)
-        self.made += len(sizes)
-        self.total += float((self.mean_loss(losses, None, None, sizes, squares) * sizes).sum())
+        self.add_losses(losses, squares, sizes)

@@ -15,7 +15,7 @@ from sklearn.utils import _safe_indexing
 from tinynet_fast.sklearn.callbacks import Epochs
 from tinynet_fast.sklearn.mlp_batches import KernelBatches, TheirBatches, optimizer_of
 from tinynet_fast.sklearn.mlp_kernels import have_kernels
-from tinynet_fast.sklearn.sharing import latest, once, shuffled
+from tinynet_fast.sklearn.sharing import drawn, latest, once, shuffled
 from tinynet_fast.sklearn.validation import check_counts, validation_numbers, validation_rows
 from tinynet_fast.training.loop import finish, run_epochs
 
@@ -77,20 +77,19 @@ class MLPRun:
     def _hold_out(self, X: Any, y: np.ndarray, *weights: np.ndarray | None) -> list[Any]:
         """Take rows out for early stopping. Returns those to train on."""
         model = self.model
-        state = model._random_state
-        split = partial(train_test_split, np.arange(len(y)), random_state=state, test_size=model.validation_fraction)
-        if model.n_outputs_ > 1 or is_regressor(model):
-            trained, held = split()
-        else:
-            trained, held = self._stratified(split, y)
+        state, share = model._random_state, model.validation_fraction
+        split = partial(train_test_split, np.arange(len(y)), random_state=state, test_size=share)
+        plain = model.n_outputs_ > 1 or is_regressor(model)
+        rows = drawn(("held out", share), (y,), state, lambda: split() if plain else self._stratified(split, y))
+        trained, held = rows
         if len(held) < 2:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
             )
-        X_held, y_held = _safe_indexing(X, held), y[held]
+        y_held = y[held]
         labels = y_held if is_regressor(model) else model._label_binarizer.inverse_transform(y_held)
-        self.held = X_held, labels, y_held, _part(weights[0], held)  # scores do not know of class weights
-        return [_safe_indexing(X, trained), y[trained], *(_part(weight, trained) for weight in weights)]
+        self.held = _some(X, held), labels, y_held, _part(weights[0], held)  # scores do not know of class weights
+        return [_some(X, trained), _some(y, trained), *(_part(weight, trained) for weight in weights)]
 
     def _stratified(self, split: Callable[..., Any], y: np.ndarray) -> Any:
         alone = 1 in (y.sum(), len(y) - y.sum())
@@ -113,17 +112,20 @@ class MLPRun:
             model.best_loss_ = np.inf
 
     def run(self) -> None:
-        """Train until the end. With early stopping the model gets the weights of its best epoch."""
+        """Train until the end."""
         try:
             finish(self.loop())
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=5)
-        if self.model.early_stopping:
-            self.model.coefs_, self.model.intercepts_ = self.model._best_coefs, self.model._best_intercepts
 
     def loop(self) -> Iterator[tuple[int, bool]]:
-        """The loop over the epochs."""
-        return run_epochs(self._pass, int(self.model.max_iter), [self._ended])
+        """The loop over the epochs. At its end a model with early stopping gets the weights of its best epoch."""
+        try:
+            yield from run_epochs(self._pass, int(self.model.max_iter), [self._ended])
+        finally:
+            self.batches.leave()
+            if self.model.early_stopping:
+                self.model.coefs_, self.model.intercepts_ = self.model._best_coefs, self.model._best_intercepts
 
     def _pass(self, done: int) -> int:
         model = self.model
@@ -146,6 +148,12 @@ class MLPRun:
 
     def _ended(self, done: int, last: bool) -> bool:
         """Whether training is to stop after an epoch."""
+        stops = self._stops(last)
+        if stops or last:  # at once: the next network to be asked may train all that have not left
+            self.batches.leave()
+        return stops
+
+    def _stops(self, last: bool) -> bool:
         model = self.model
         if model.verbose:
             print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
@@ -194,6 +202,10 @@ class MLPRun:
 
 def _or_one(sample_weight: np.ndarray | None) -> np.ndarray | float:
     return 1.0 if sample_weight is None else sample_weight
+
+
+def _some(values: Any, rows: np.ndarray) -> Any:
+    return once("some rows", (values, rows), lambda: _safe_indexing(values, rows))
 
 
 def _part(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:

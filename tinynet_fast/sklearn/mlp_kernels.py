@@ -77,7 +77,7 @@ class KernelNetwork:
 
     def __init__(self, model: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray | None) -> None:
         self.alpha, self.table = float(model.alpha), table_of(model)
-        self.X = X.tocsr() if issparse(X) else np.ascontiguousarray(X)
+        self.X = X.tocsr() if issparse(X) else once("contiguous rows", (X,), lambda: np.ascontiguousarray(X))
         classes = model.out_activation_ == "softmax"
         self.y = once("targets", (y,), lambda: _targets(y, classes))
         self.sample_weight = None if sample_weight is None else np.ascontiguousarray(sample_weight, dtype=np.float64)

@@ -27,6 +27,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tinynet_fast.rows.team import Team
 from tinynet_fast.sklearn.mlp import MLPClassifier
+from tinynet_fast.sklearn.mlp_lanes import join
 from tinynet_fast.sklearn.mlp_regressor import MLPRegressor
 from tinynet_fast.sklearn.sgd import SGDClassifier
 from tinynet_fast.sklearn.sgd_regressor import SGDRegressor
@@ -149,6 +150,7 @@ class Fold:
                     failed.append(task.last)
                 seconds.append(time() - start + self.seconds)
             start = time()
+            join(these.waiting)
             failed += [run.model for run in train_in_turn(these.waiting)]
             together = (time() - start) / len(tasks)
         lost = set(map(id, failed))
@@ -248,11 +250,12 @@ class SharedFits:
             fold, self.n_splits = task.kwargs["split_progress"]
             folds.setdefault((fold, task.key), []).append(task)
         config, orders = get_config(), Orders()
+        whole = len(folds) - len(folds) % threads  # folds that keep all threads busy without being cut
         jobs = [
             (fold, part)
-            for _, each in sorted(folds.items())
+            for k, (_, each) in enumerate(sorted(folds.items()))
             for fold in [Fold(each, threads == 1)]
-            for part in _parts(each, threads)
+            for part in _parts(each, 1 if k < whole else threads)
         ]
 
         def work(job: tuple[Fold, list[Task]]) -> None:
@@ -289,7 +292,7 @@ class SharedFits:
 
 
 def _parts(tasks: list[Task], threads: int) -> list[list[Task]]:
-    """The tasks of a fold as jobs. Networks go together, in as many jobs as there are threads."""
+    """The tasks of a fold as jobs. Networks go together, in as many jobs as there are threads for this fold."""
     networks = [task for task in tasks if type(task.last) in NETWORKS]
     size = min(-(-len(networks) // threads), MOST_TOGETHER) or 1
     parts = [networks[start : start + size] for start in range(0, len(networks), size)]

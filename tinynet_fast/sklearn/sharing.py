@@ -3,7 +3,7 @@
 Without a search nothing is kept, and everything is computed as ever. The search is in `shared_fits.py`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -12,6 +12,16 @@ import numpy as np
 
 MOST_VALUES = 1 << 23  # of orders that are kept: 64 MB
 Found = TypeVar("Found")
+
+
+def place(array: Any) -> Hashable:
+    """What is the same for two views of the same numbers; of what is no array, for the same object.
+
+    scikit-learn reshapes the checked `y` of a regressor in each fit: that is the same column each time.
+    """
+    if not isinstance(array, np.ndarray):
+        return id(array)
+    return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype.str
 
 
 class Shared:
@@ -23,8 +33,8 @@ class Shared:
     def __init__(self) -> None:
         self._found: dict[Any, tuple[Any, Any]] = {}
 
-    def get(self, name: str, arrays: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
-        key = name, *map(id, arrays)
+    def get(self, name: Hashable, arrays: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
+        key = name, *map(place, arrays)
         if key not in self._found:
             self._found[key] = compute(), arrays
         return self._found[key][0]
@@ -45,8 +55,7 @@ class Orders:
 
     def shuffled(self, generator: np.random.RandomState, n: int) -> np.ndarray:
         """What `shuffled` returns; the generator moves on as if it had drawn."""
-        state: Any = generator.get_state()
-        key = n, state[1].tobytes(), *state[2:]
+        key = n, state_of(generator)
         if key in self._kept:
             places, after = self._kept[key]
             generator.set_state(after)
@@ -69,7 +78,7 @@ class Sharing:
 
     def __init__(self, shared: Shared, orders: Orders) -> None:
         self.shared, self.orders, self.waiting = shared, orders, list[Any]()
-        self.latest: dict[Any, tuple[tuple[Any, ...], Any]] = {}
+        self.latest: dict[Any, tuple[Any, tuple[Any, ...], Any]] = {}
 
 
 _now: ContextVar[Sharing | None] = ContextVar("sharing", default=None)
@@ -114,7 +123,7 @@ def train_in_turn(runs: list[Any]) -> list[Any]:
     return failed
 
 
-def once(name: str, arrays: tuple[Any, ...], compute: Callable[[], Found]) -> Found:
+def once(name: Hashable, arrays: tuple[Any, ...], compute: Callable[[], Found]) -> Found:
     """What `compute` returns; for fits that share, it is called once for the same arrays. Do not write to it."""
     now = _now.get()
     found: Found = compute() if now is None else now.shared.get(name, arrays, compute)
@@ -126,11 +135,26 @@ def latest(name: Any, arrays: tuple[Any, ...], compute: Callable[[bool], Found])
     now = _now.get()
     if now is None:
         return compute(False)
-    kept = now.latest.get(name)
-    if kept is None or any(a is not b for a, b in zip(kept[0], arrays, strict=True)):
-        kept = now.latest[name] = arrays, compute(True)
-    found: Found = kept[1]
+    kept, places = now.latest.get(name), tuple(map(place, arrays))
+    if kept is None or kept[0] != places:
+        kept = now.latest[name] = places, arrays, compute(True)
+    found: Found = kept[2]
     return found
+
+
+def drawn(name: Any, arrays: tuple[Any, ...], generator: np.random.RandomState, compute: Callable[[], Found]) -> Found:
+    """Like `once`, for what is drawn from a generator, which moves on as if it had drawn. Do not write to it."""
+    if _now.get() is None:
+        return compute()
+    found: tuple[Found, Any] = once((name, state_of(generator)), arrays, lambda: (compute(), generator.get_state()))
+    generator.set_state(found[1])
+    return found[0]
+
+
+def state_of(generator: np.random.RandomState) -> Hashable:
+    """Generators for which this is the same draw the same numbers."""
+    state: Any = generator.get_state()
+    return state[1].tobytes(), *state[2:]
 
 
 def shuffled(generator: np.random.RandomState, n: int) -> np.ndarray:

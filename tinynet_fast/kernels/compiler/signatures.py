@@ -27,6 +27,7 @@ NETWORK_TEAM = f"{NETWORK} lw1 dw2 dw2 l0"
 STRICT_NETWORK, STRICT_UPDATE = "d2 d1 d1 d2 d2 d1 l2 fw1 dw1 dw1 dw1 fw1 fw1 dw1 dw1", "d0 d1 d1 l2 fw1 dw1 dw1 dw1"
 STRICT_LOGITS = "d2 l2 f1 fw1 fw1 dw2"
 PENALISED = "d2 d1 d1 d2 d2 d2 l2 dw2 dw1 dw1 dw1 dw1"
+PENALISED_NETWORKS = "d2 d1 d1 d1 d2 l2 d3 d3 d3 l2 dw3 dw1 dw2 dw2 dw2"
 MANY_NETWORKS_UPDATE = "d2 d2 l2 dw3 dw1 dw2"
 SPARSE_NEURON = "l1 l1 d1 d2 d1" + " dw1" * 6
 MODELS, CLASSES = "d1 d1 d1 d2 dw2 dw2", "d1 d2 d2 dw2 dw2"
@@ -79,6 +80,7 @@ AHEAD = DIRECT | {
     "fast.many_networks.epochs": [f"d2 {MANY_NETWORKS}"],
     "fast.many_networks.update": [MANY_NETWORKS_UPDATE],
     "fast.penalised_passes.passes": [PENALISED],
+    "fast.penalised_networks.passes": [PENALISED_NETWORKS],
     "fast.network_team.shared_epochs": [f"d2 {NETWORK_TEAM}".format(scratch="d")],
     "fast.network.update": ["d0 d1 d1 l2 dw2 dw1"],
     "fast.network.logits": ["d2 l2 d1 dw1 dw2"],
@@ -172,7 +174,7 @@ NARROW_ENOUGH = (
 
 # What the library has not for v2, which is for CPUs made before 2013, besides neurons of several registers: sweeps of
 # networks, and segments of long runs, are 380 kB there. Numba compiles them.
-LATER_FOR_V2 = "fast.many_networks.", "fast.segments."
+LATER_FOR_V2 = "fast.many_networks.", "fast.penalised_networks.", "fast.segments."
 
 
 # Kernels whose every sum waits for the one before: with v3 as well, v2's run. They took from 0.77 to 1.03 times as long

@@ -123,18 +123,22 @@ def layer_gradients(name, blocks):
         if outputs == 1:  # the inputs' gradients are neighbours then
             one(work, deltas, source, stride, inputs, state, p, size, rule)
             return
-        count = stride // lanes_of(work)
-        for j in range(0, inputs - 1, 2):
-            left, at, u = source + j * stride, p + j * outputs, 0
-            while u + 8 <= outputs:
-                block_2x8(work, left, deltas + u * stride, stride, count, state, at + u, outputs, size, rule)
-                u += 8
-            if outputs & 4:
-                block_2x4(work, left, deltas + u * stride, stride, count, state, at + u, outputs, size, rule)
-                u += 4
-            while u < outputs:
-                block_2x1(work, left, deltas + u * stride, stride, count, state, at + u, outputs, size, rule)
-                u += 1
+        count, u = stride // lanes_of(work), 0
+        while u + 8 <= outputs:
+            for j in range(0, inputs - 1, 2):
+                left, at = source + j * stride, p + j * outputs + u
+                block_2x8(work, left, deltas + u * stride, stride, count, state, at, outputs, size, rule)
+            u += 8
+        if outputs & 4:
+            for j in range(0, inputs - 1, 2):
+                left, at = source + j * stride, p + j * outputs + u
+                block_2x4(work, left, deltas + u * stride, stride, count, state, at, outputs, size, rule)
+            u += 4
+        while u < outputs:
+            for j in range(0, inputs - 1, 2):
+                left, at = source + j * stride, p + j * outputs + u
+                block_2x1(work, left, deltas + u * stride, stride, count, state, at, outputs, size, rule)
+            u += 1
         if inputs & 1:
             left, at = source + (inputs - 1) * stride, p + (inputs - 1) * outputs
             one(work, left, deltas, stride, outputs, state, at, size, rule)
