@@ -164,12 +164,21 @@ def parts(monkeypatch, **options):
     return [len(part) for part in found]
 
 
+def test_few_networks_train_one_after_the_other(monkeypatch):
+    """A group of eight takes as long as about five networks alone, or two if a batch is one row."""
+    monkeypatch.setattr(network_passes, "ALONE", 0.2)
+    sizes = [parts(monkeypatch, seed=list(range(k)), batch_size=32) for k in (1, 2, 4, 5, 8, 10, 13)]
+    assert sizes == [[1], [1] * 2, [1] * 4, [5], [8], [8, 1, 1], [13]]
+    assert [parts(monkeypatch, seed=list(range(k)), batch_size=1) for k in (1, 2, 3)] == [[1], [2], [3]]
+    assert parts(monkeypatch, folds=5, batch_size=32) == [1] * 6
+    assert parts(monkeypatch, folds=5, batch_size=32, learning_rate=[0.1, 0.2]) == [8, 1, 1, 1, 1]
+
+
 def test_folds_train_together_if_few_networks_share_one(monkeypatch):
     few, many = [0.1, 0.2], np.geomspace(0.01, 0.1, 8)
     assert parts(monkeypatch, learning_rate=few, folds=5, batch_size=32) == [12]
     assert parts(monkeypatch, learning_rate=few, folds=5, batch_size=32, shuffle=True, standardize=True) == [12]
     assert parts(monkeypatch, learning_rate=many, folds=5, batch_size=32) == [8] * 6
-    assert parts(monkeypatch, folds=5, batch_size=32) == [1] * 6  # each alone is as fast
     assert parts(monkeypatch, folds=5, batch_size=1) == [6]
     assert parts(monkeypatch, learning_rate=few, folds=5, hidden=[(9,), (3, 2)], batch_size=32) == [12, 12]
     monkeypatch.setattr(network_passes, "MOST_COPIED", 6 * X.size - 1)

@@ -11,7 +11,10 @@ from problems import SEEDS
 from tinynet_fast import OneVsRest, load, sweep_mlp, train_mlp
 from tinynet_fast.kernels import engines
 
-pytestmark = pytest.mark.filterwarnings("ignore::tinynet_fast.TrainingWarning")  # of `train_mlp`
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::tinynet_fast.TrainingWarning"),  # of `train_mlp`
+    pytest.mark.usefixtures("few_networks_together"),
+]
 
 RNG = np.random.default_rng(5)
 X = RNG.standard_normal((90, 3))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from time import perf_counter
 from typing import Any
 
@@ -89,7 +90,7 @@ def _cut(part: list[int], plans: Sequence[NetworkPlan]) -> list[list[int]]:
     if len(set(keys_of(plans[i] for i in part))) > 1:
         most = max(MOST_PLACES // len(plans[part[0]].shared) // kernel.WIDTH, 1)
     last = groups.pop() if alone(groups[-1], plans) < together(groups[-1], plans) else []
-    cut = [sum(groups[k : k + most], []) for k in range(0, len(groups), most)]
+    cut = [list(chain(*groups[k : k + most])) for k in range(0, len(groups), most)]
     return cut + [[i] for i in last]
 
 
