@@ -171,7 +171,9 @@ def test_few_networks_train_one_after_the_other(monkeypatch):
     assert sizes == [[1], [1] * 2, [1] * 4, [5], [8], [8, 1, 1], [13]]
     assert [parts(monkeypatch, seed=list(range(k)), batch_size=1) for k in (1, 2, 3)] == [[1], [2], [3]]
     assert parts(monkeypatch, folds=5, batch_size=32) == [1] * 6
-    assert parts(monkeypatch, folds=5, batch_size=32, learning_rate=[0.1, 0.2]) == [8, 1, 1, 1, 1]
+    assert parts(monkeypatch, folds=5, batch_size=32, learning_rate=[0.1, 0.2]) == [1] * 12
+    assert parts(monkeypatch, folds=5, batch_size=32, learning_rate=[0.1, 0.2, 0.3, 0.4], hidden=(16, 16)) == [24]
+    assert parts(monkeypatch, folds=5, batch_size=1, learning_rate=[0.1, 0.2]) == [12]
 
 
 def test_folds_train_together_if_few_networks_share_one(monkeypatch):
