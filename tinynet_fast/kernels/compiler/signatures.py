@@ -177,8 +177,8 @@ NARROW_ENOUGH = (
 LATER_FOR_V2 = "fast.many_networks.", "fast.penalised_networks.", "fast.segments."
 
 
-# Kernels whose every sum waits for the one before: with v3 as well, v2's run. They took from 0.77 to 1.03 times as long
-# as with v3, at 4 to 256 inputs. (Networks took 1.5 times as long, and losses with l2 1.1 times.)
+# Kernels whose every sum waits for the one before: with v3 as well, v2's run. They took about as long
+# as with v3 (0.77 to 1.04 times), at 4 to 256 inputs. (Networks took 1.5 times as long, and losses with l2 1.1 times.)
 PLAIN_ENOUGH = (
     *(f"{engine}.{name}" for engine in ("strict", "portable") for name in (
         "sgd_epochs", "sgd_linear_epochs", "sgd_sparse_epochs", "logits", "sparse_", "network_update",
