@@ -381,6 +381,9 @@ def test_validate_names_a_wrong_kernel(run_validate, monkeypatch):
     """`strict.sgd_epochs` replaced by one that forgets the bias: exit status 1, the engine and the case."""
     wrong = planted(strict, Mistake("no bias update", "bias[0] -= nudge", "pass"))
     monkeypatch.setattr(strict, "sgd_epochs", wrong.kernels.sgd_epochs)
+    monkeypatch.setattr(
+        "tinynet_fast.training.run._names", {}
+    )  # it is not compiled, which later runs must not take for their kernels
     monkeypatch.setattr(battery, "WIDTHS", (1, 3))
     status, out = run_validate()
     assert status == 1
