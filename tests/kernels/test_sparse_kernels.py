@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from compare import distance
+from compare import distance, needs_numba
 from hypothesis import given
 from hypothesis import strategies as st
 from sparse_problems import PROMISING, REFERENCE, assert_same, example, for_engine, named, problems
@@ -37,7 +37,9 @@ def test_sparse_blocks_and_epochs_change_no_bit(engine, problem, block):
         np.testing.assert_array_equal(one, ref, strict=True)
 
 
-@pytest.mark.parametrize(("values", "indices"), [("float32", "int32"), ("float64", "int64")])
+@pytest.mark.parametrize(
+    ("values", "indices"), [pytest.param("float32", "int32", marks=needs_numba), ("float64", "int64")]
+)
 @named([ENGINES[name] for name in ("numpy", "strict", "fast")])
 def test_other_types_are_read_as_they_are(engine, values, indices):
     problem = example(300, 40)
@@ -58,6 +60,7 @@ def test_stored_values_are_of_a_type_with_kernels(monkeypatch, numba, values):
     np.testing.assert_array_equal(comp, data)
 
 
+@needs_numba  # the library has the kernel for two types of indices, and does not choose between them
 @named(PROMISING)
 @given(problem=problems())
 def test_sums_of_sparse_rows(engine, problem):
