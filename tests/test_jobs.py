@@ -266,7 +266,7 @@ def test_a_process_that_ends_is_made_up_for(few_cases, monkeypatch):
 
 
 def test_ctrl_c_ends_the_processes_of_validate(monkeypatch):
-    """Within 0.2 s (and what a loaded machine adds), though each works on a case for longer than that."""
+    """Within 0.2 s, though each works on a case for longer than that."""
     monkeypatch.setattr(teams, "cores", lambda: 8)
     monkeypatch.setattr(solvers, "START", "import time; time.sleep(60)")
     made = []
@@ -277,11 +277,15 @@ def test_ctrl_c_ends_the_processes_of_validate(monkeypatch):
 
 
 def test_ctrl_c_ends_a_prediction_of_files(eight_cores, files):
+    np.save(files / "a.npy", np.zeros((3, 1)))
+    predict_file(
+        Neuron(weights=[1.0]), files / "a.npy", files / "out.csv", n_jobs=2
+    )  # compiles, which is not interrupted
     np.save(files / "a.npy", np.zeros((3_000_000, 1)))
     with ended_by_ctrl_c(within=1.0):
         for _ in range(1000):
             predict_file(Neuron(weights=[1.0]), files / "a.npy", files / "out.csv", n_jobs=2)
-    assert sorted(path.name for path in files.iterdir()) in (["a.npy", "rows.csv"], ["a.npy", "out.csv", "rows.csv"])
+    assert sorted(path.name for path in files.iterdir()) == ["a.npy", "out.csv", "rows.csv"]
 
 
 def in_child(sender):

@@ -105,7 +105,7 @@ def test_a_run_that_goes_on_with_other_threads_has_the_same_bits(tmp_path, eight
 
 @needs_threads
 def test_ctrl_c_stops_threads(eight_cores):
-    """Within 0.2 s (and what a loaded machine adds)."""
+    """Within 0.2 s."""
     rows = np.tile(ROWS, (20, 1))
     fit(2)
     with ended_by_ctrl_c(within=1.0):

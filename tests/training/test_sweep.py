@@ -217,7 +217,7 @@ def test_a_model_that_diverges_is_alone_in_it():
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_interrupt(n_jobs):
-    """Ctrl-C stops within 0.2 s (and what a loaded machine adds)."""
+    """Ctrl-C stops within 0.2 s."""
     rows = make_pass_fail(200_000, 8)
     sweep(rows.X[:100], rows.y[:100], learning_rate=np.geomspace(1e-4, 1e-3, 32), n_jobs=n_jobs)
     with ended_by_ctrl_c(within=0.5):

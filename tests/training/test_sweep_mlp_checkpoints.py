@@ -138,7 +138,7 @@ def test_a_damaged_checkpoint_is_refused(change, message, tmp_path):
 
 @pytest.mark.parametrize("options", [{"n_jobs": 2}, {"engine": "strict"}])
 def test_interrupt(options):
-    """Ctrl-C stops within 0.2 s (and what a loaded machine adds)."""
+    """Ctrl-C stops within 0.2 s."""
     rows, rates = make_pass_fail(100_000, 8), np.geomspace(1e-4, 1e-3, 16)
     sweep_mlp(rows.X[:100], rows.y[:100], learning_rate=rates, epochs=1, **options)
     with ended_by_ctrl_c(within=0.5):
