@@ -26,7 +26,7 @@ def allowed(function, *arguments):
 
 
 def levels(n, rows=3):
-    """What a column with n levels is, of so many rows each."""
+    """What kind a column is if it has `n` levels, and each level has the given number of rows."""
     table = table_of({"a": [f"level {i}" for i in range(n) for _ in range(rows)]})
     return looking.kinds_of(table, Reading(None), looking.Choice())
 
@@ -57,7 +57,7 @@ def row_numbers(values, name="id"):
 
 
 def run_of(n, pairs=0):
-    """Whether a run of n equal labels is too long, with as many others, and so many pairs of them in turn."""
+    """Whether a run of `n` equal labels is too long, if `n` other labels and some pairs of both labels follow it."""
     run = labels.LongestRun()
     run.add(np.repeat([0, 1], [n, n]).astype(np.uint8))
     run.add(np.tile([0, 1], pairs).astype(np.uint8))

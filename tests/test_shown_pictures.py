@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from shown import assert_is_shown
 from test_shown_texts import many_labels, network, neuron, numbers, two_labels
 
 from tinynet_fast import Neuron
@@ -142,11 +143,7 @@ def whole() -> str:
 
 
 def test_what_pictures_hold():
-    ref = SHOWN.read_text(encoding="utf-8").split("== ")
-    comp = whole().split("== ")
-    assert len(comp) == len(ref)
-    for picture, shown in zip(comp, ref, strict=True):
-        assert picture == shown
+    assert_is_shown(whole(), SHOWN)
 
 
 if __name__ == "__main__":

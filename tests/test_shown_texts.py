@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 from rich.console import Console
+from shown import assert_is_shown
 
 from tinynet_fast import MLP, Ensemble, Neuron
 from tinynet_fast.markup.curves import Axis, Curve, bar, chart
@@ -263,12 +264,7 @@ def whole() -> str:
 
 
 def test_what_is_shown():
-    """Compared one by one, so that a difference is easy to read."""
-    ref = SHOWN.read_text(encoding="utf-8").split("== ")
-    comp = whole().split("== ")
-    assert len(comp) == len(ref)
-    for text, shown in zip(comp, ref, strict=True):
-        assert text == shown
+    assert_is_shown(whole(), SHOWN)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ import os
 import subprocess
 import sys
 import zipfile
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from compare import needs_numba
 
 from tinynet_fast.kernels.compiler import native
 from tinynet_fast.kernels.compiler.signatures import numbered
@@ -61,7 +61,7 @@ def test_what_is_too_old_or_too_much_is_removed(kept, monkeypatch):
     assert (kept.get("b"), kept.get("c")) == (None, b"c" * 100)
 
 
-@pytest.mark.skipif(find_spec("numba") is None, reason="Numba is not installed")
+@needs_numba
 def test_the_name_depends_on_the_kernels_sources_and_not_on_comments(kept):
     """A part of a kernel in another file counts."""
     files = {path.name for path in kept.imported(kept.KERNELS / "fast" / "network_team.py")}
@@ -174,7 +174,7 @@ print(re.sub(r"B[0-9]+v[0-9]+", "", compile.machine_for(level, triple).emit_asse
 """
 
 
-@pytest.mark.skipif(find_spec("numba") is None, reason="Numba is not installed")
+@needs_numba
 def test_numba_records_the_same_code_in_less_time():
     """With and without the parts of Numba that `record.py` replaces, LLVM writes the same instructions."""
     pytest.importorskip("llvmlite")

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from shown import assert_is_shown
 
 from tinynet_fast.kernels.point_functions import LEAST_SQUARES, LOG_LOSS
 from tinynet_fast.models import Neuron
@@ -214,7 +215,7 @@ def whole() -> str:
 
 
 def test_decisions():
-    assert whole().splitlines() == DECISIONS.read_text(encoding="utf-8").splitlines()
+    assert_is_shown(whole(), DECISIONS)
 
 
 if __name__ == "__main__":
