@@ -15,6 +15,13 @@ READING = "tinynet_fast-read"  # the beginning of the names of threads in pools 
 T = TypeVar("T")
 
 
+def close(items: Any) -> None:
+    """Close a generator. Other iterators, such as those of pyarrow, may have nothing to close."""
+    end = getattr(items, "close", None)
+    if end is not None:
+        end()
+
+
 def read_ahead(chunks: Iterator[Any]) -> Generator[Any, None, None]:
     """Yield the chunks, which a thread reads a few ahead. Closing this ends the thread and closes the chunks."""
     waiting: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue(AHEAD)
@@ -38,9 +45,7 @@ def read_ahead(chunks: Iterator[Any]) -> Generator[Any, None, None]:
         except BaseException as error:
             put(None, error)
         finally:
-            close = getattr(chunks, "close", None)
-            if close is not None:
-                close()
+            close(chunks)
 
     reader = threading.Thread(target=read, name="tinynet_fast reader", daemon=True)
     reader.start()

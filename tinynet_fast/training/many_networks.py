@@ -140,6 +140,7 @@ class ManyNetworks:
     Parameters
     ----------
     plans : sequence of NetworkPlan
+        Every eight are a group, so those which see the same rows in the same order stand together.
     team : Team
         Its threads share the groups.
     """
@@ -154,7 +155,7 @@ class ManyNetworks:
         self.dropout, keys = first.dropout > 0.0, self.shared.keys
         for plan in plans:
             plan.optimizer.schedule.updates = options.epochs * -(-len(plan.shared) // plan.size)
-        every = sorted(range(len(plans)), key=keys.__getitem__)  # those that see the same rows come into the same group
+        every = range(len(plans))
         self.groups = [Group(every[k : k + kernel.WIDTH], plans, keys) for k in range(0, len(every), kernel.WIDTH)]
         n = max(group.steps for group in self.groups)
         self.batch_size: int | None = min(first.batch_size or n, n)

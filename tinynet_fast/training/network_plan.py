@@ -152,7 +152,10 @@ class Trained:
         return cls([np.empty(0)] * networks, np.empty((epochs, networks)), [""] * networks, np.zeros(networks, bool))
 
     def of_models(self, networks: int) -> "Trained":
-        """The same for models of so many networks each: their parameters in a row, and the sum of their losses."""
+        """What this says of networks, said of models that have `networks` networks each.
+
+        A model has the parameters of its networks, one after the other, and the sum of their losses.
+        """
         if networks == 1:
             return self
         starts = range(0, len(self.parameters), networks)

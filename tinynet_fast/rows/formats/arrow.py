@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynet_fast.rows.ahead import close
 from tinynet_fast.rows.files import Library, TableError, first_repeated, no_such_column
 from tinynet_fast.rows.formats.base import Chunk, Part, RawBlock, repeated_name, rows_a_chunk, settle, told
 from tinynet_fast.rows.formats.columns import Decimals, empty_rows, fill, is_number, label_kind, labels
@@ -197,9 +198,7 @@ class Batches(ArrowPart):
                 yield row, batch
                 row += batch.num_rows
         finally:
-            close = getattr(batches, "close", None)  # as a generator has it, and what pyarrow gives may not
-            if close is not None:
-                close()
+            close(batches)
 
     def _block(self, batch: Any, row: int) -> Chunk:
         block = super()._block(batch, row)
