@@ -22,6 +22,7 @@ from tinynet_fast.kernels.fast import (
     many_networks_tiles,
     many_neurons,
     network,
+    network_points,
     network_room,
     network_steps,
     network_tiles,
@@ -281,8 +282,8 @@ def test_losses_with_a_kernel():
 # --- planted mistakes -------------------------------------------------------------------------------------------------
 
 MODULES = (
-    simd, functions, many_neurons, network_steps, network_room, network_tiles, network, many_networks_tiles,
-    many_networks,
+    simd, functions, many_neurons, network_steps, network_room, network_points, network_tiles, network,
+    many_networks_tiles, many_networks,
 )  # fmt: skip
 MISTAKES = {
     many_neurons: [
@@ -303,8 +304,8 @@ MISTAKES = {
         Mistake("wrong side of the decision free", "fma(w, where(wrong < 0.0, 0.0, wrong), total)", "total"),
         Mistake("losses of rows that are held out", "flip(z, 0.5 - y), w * e", "flip(z, 0.5 - y), e"),
         Mistake("a product without its cross term", "fma(x, y, x + y)", "x + y", "log_of_four"),
-        Mistake("the last rows without a delta", "rest = tiles.weighted_entropy(...)", "rest = full(0.0)"),
-        Mistake("the last units without a sigmoid", "tiles.sigmoid_units(...)", "pass"),
+        Mistake("the last rows without a delta", "rest = points.each_loss(...)", "rest = full(0.0)"),
+        Mistake("the last units without a sigmoid", "points.each_unit(...)", "pass"),
     ],
     many_networks: [
         Mistake("a fold that is trained on", "where(load(own, 0) == marks[i], 0.0, full(weight[i]))", "full(weight[i])"),

@@ -13,7 +13,7 @@ from planted import Mistake
 from test_network_kernels import caught, planted
 
 from tinynet_fast.kernels.compiler.jit import UNCOMPILED
-from tinynet_fast.kernels.fast import narrow_network, network, network_tiles
+from tinynet_fast.kernels.fast import narrow_network, network, network_points
 from tinynet_fast.kernels.reference import ADAM, NESTEROV, RELU, RMSPROP, SGD, SIGMOID, SILU, TANH
 
 pytestmark = pytest.mark.any_cpu
@@ -234,4 +234,4 @@ def test_planted_mistakes(mistake):
 @pytest.mark.parametrize("mistake", SHARED, ids=str)
 def test_planted_mistakes_in_what_it_shares(mistake):
     with np.errstate(all="ignore"):
-        assert caught(planted(mistake, network_tiles, narrow_network), few_problems)
+        assert caught(planted(mistake, network_points, narrow_network), few_problems)

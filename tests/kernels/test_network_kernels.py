@@ -13,7 +13,15 @@ from problems import FEWER
 from tinynet_fast.kernels import strict, vectorized
 from tinynet_fast.kernels.compiler import simd
 from tinynet_fast.kernels.compiler.jit import UNCOMPILED
-from tinynet_fast.kernels.fast import functions, narrow_network, network, network_room, network_steps, network_tiles
+from tinynet_fast.kernels.fast import (
+    functions,
+    narrow_network,
+    network,
+    network_points,
+    network_room,
+    network_steps,
+    network_tiles,
+)
 from tinynet_fast.kernels.reference import (
     ACTIVATIONS,
     ADAGRAD,
@@ -176,7 +184,7 @@ def test_how_differences_grow():
 
 def planted(mistake=None, into=None, kernels=network):
     """The network's kernels in plain Python, with the mistake in one of the files."""
-    modules = simd, functions, network_steps, network_room, network_tiles, network, narrow_network
+    modules = simd, functions, network_steps, network_room, network_points, network_tiles, network, narrow_network
     return plain_copies(*modules, mistake=mistake, into=into)[kernels]
 
 
@@ -190,7 +198,7 @@ MISTAKES = {
         Mistake("a lane lost in the sum", "list(range(1, width, 2))", "list(range(0, width, 2))"),
         Mistake("rows and inputs not turned", "for apart in (1, 2, 4): ...", "for apart in (1, 2): ..."),
     ],
-    network_tiles: [
+    network_points: [
         Mistake("sigmoid's slope is tanh's", "fma(-a, a, a)", "fma(-a, a, 1.0)"),
         Mistake("tanh's slope is sigmoid's", "fma(-a, a, 1.0)", "fma(-a, a, a)"),
         Mistake("relu leaks", "where(z > 0.0, z, 0.0)", "where(z > 0.0, z, 0.01 * z)"),
@@ -198,22 +206,26 @@ MISTAKES = {
         Mistake("silu's slope is its sigmoid", "fma(a, 1.0 - share, share)", "share"),
         Mistake("half the gradient of squared error", "(2.0 * p * (1.0 - p))", "(p * (1.0 - p))"),
         Mistake("wrong side of the decision free", "where(s < 0.0, -s, 0.0)", "0.0 * s"),
-        Mistake("weights left out of the loss", "fma(weight, wrong + log1p(e), total)", "total + wrong + log1p(e)"),
-        Mistake("weights left out of the delta", "store(work, deltas + at, weight * (p - y))", "store(work, deltas + at, p - y)", "weighted_entropy"),
+        Mistake("weights left out of the loss", "fma(weight, value, total)", "total + value", "each_loss"),
+        Mistake("weights left out of the delta", "store(work, deltas + at, weight * slope)", "store(work, deltas + at, slope)", "each_loss"),
         Mistake("probability not clipped", "clamp(where(y > 0.5, p, 1.0 - p), least, 1.0 - least)", "where(y > 0.5, p, 1.0 - p)"),
         Mistake("clipped loss of the other class", "where(y > 0.5, p, 1.0 - p)", "where(y > 0.5, 1.0 - p, p)"),
         Mistake("softmax's probability not clipped", "clamp(log_total + (largest - own), least, most)", "log_total + (largest - own)"),
         Mistake("product of 1 + e without its cross term", "fma(product, e, product + e)", "product + e"),
+        Mistake("half the slope of least squares", "return error, error * error", "return 0.5 * error, error * error", "least_squares"),
+        Mistake("Huber's loss without its half", "slope * (error - 0.5 * slope)", "slope * (error - slope)"),
+        Mistake("Huber's slope not clipped", "clamp(error, -delta, delta)", "clamp(error, -delta, 2.0 * delta)"),
+        Mistake("Poisson's loss without y", "mean - y * z", "mean - z"),
+        Mistake("softmax's label one off", "norm = ...; label = y", "norm = ...; label = y - 1.0"),
+    ],
+    network_tiles: [
         Mistake("blame without the slope", "sums[u * rows + r] * read(work, at) if rule == \"blame\" else sums[u * rows + r]", "sums[u * rows + r]"),
         Mistake("gradient replaced by the tile's", "store(state, p + size, load(state, p + size, outputs) + g)", "store(state, p + size, g)"),
         Mistake("last rows of a tile counted twice", "w = gather_for(...) * first_for(...)", "w = gather_for(...)"),
-        Mistake("half the slope of least squares", "store(work, deltas + at, weight * error)", "store(work, deltas + at, 0.5 * weight * error)", "least_squares"),
-        Mistake("Huber's loss without its half", "slope * (error - 0.5 * slope)", "slope * (error - slope)"),
-        Mistake("Huber's slope not clipped", "clamp(error, -delta, delta)", "clamp(error, -delta, 2.0 * delta)"),
-        Mistake("Poisson's loss without y", "fma(weight, mean - y * z, total)", "fma(weight, mean - z, total)"),
-        Mistake("softmax's label one off", "norm = ...; label = y", "norm = ...; label = y - 1.0"),
     ],
     network_steps: [
+        Mistake("Nesterov as plain momentum", "share if nesterov else 1.0, 1.0 if nesterov else 0.0", "1.0, 0.0"),
+        Mistake("bias decays", "at, keep, l2 = at + RULES, 1.0, 0.0", "at += RULES"),
         Mistake("momentum lost", "first = share * first - move", "first = -move"),
         Mistake("l2 lost", "rate * fma(x, l2, g * per_row)", "rate * (g * per_row)"),
         Mistake("Adam without the root", "sqrt(second)", "second"),
@@ -223,13 +235,11 @@ MISTAKES = {
         Mistake("Adagrad forgets", "fma(g, g, second)", "g * g"),
     ],
     network: [
-        Mistake("bias decays", "at, keep, l2 = at + RULES, 1.0, 0.0", "at += RULES"),
         Mistake("odd input forgotten", "if inputs & 1: ...", "if False: ..."),
         Mistake("mask of the layer before", "column += outputs", "pass", "forward"),
         Mistake("mask left off the slopes", "work[values + u * stride + r] *= ...; work[slopes + u * stride + r] *= ...", "work[values + u * stride + r] *= ...", "apply_mask"),
         Mistake("batch a row too long", "filled + m == batch", "filled + m > batch"),
         Mistake("weight of the tile for the batch's", "pending[layout.PENDING_WEIGHT] += total", "pending[layout.PENDING_WEIGHT] = total"),
-        Mistake("Nesterov as plain momentum", "share if nesterov else 1.0, 1.0 if nesterov else 0.0", "1.0, 0.0"),
         Mistake("the first target for all", "sums, delta = target + u * stride, deltas + u * stride", "sums, delta = target + u * stride, deltas"),
         Mistake("labels for several targets", "true = labels if outputs == 1 else delta", "true = labels"),
         Mistake("a step before the blame", "if layer > 0: ...", "if layer > 1: ...", "backward"),

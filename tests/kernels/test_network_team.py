@@ -7,7 +7,7 @@ import pytest
 from network_problems import random_problem
 
 from tinynet_fast.kernels.compiler.jit import UNCOMPILED
-from tinynet_fast.kernels.compiler.simd import claim, give_way, pause, replace, seen
+from tinynet_fast.kernels.compiler.words import claim, give_way, pause, replace, seen
 from tinynet_fast.kernels.fast import network, network_room, network_team
 from tinynet_fast.kernels.fast.network_team import NetworkTeam, shared_tiles, take, wait_for
 from tinynet_fast.kernels.reference import ADAM, HUBER, NESTEROV, RELU, SGD, SOFTMAX

@@ -1,7 +1,8 @@
-"""The functions of one number: what a unit sends on, and what a loss says of a prediction. A page of plain Python.
+"""The functions of one number: what a unit sends on, what a loss says of a prediction, how a parameter steps.
 
 An activation is a code, a name and a branch of `activate`, which gives its value and its slope. A loss is a code, a row
 of `LOSSES`, and a branch of `row_loss` and of `loss_slope`; `predicted` says what a neuron that learns by it predicts.
+An optimizer is a code, a row of `OPTIMIZERS`, and a branch of `network_step`.
 `vectorized.py` has the same functions for arrays, and `strict.py` compiles these.
 """
 
@@ -58,6 +59,13 @@ LOSSES = {
         "quantile": Loss(QUANTILE, "quantile", math.inf),
         "poisson": Loss(POISSON, None, math.inf),
     },
+}
+SGD, NESTEROV, ADAM, RMSPROP, ADAGRAD = 0, 1, 2, 3, 4  # how a network steps
+OPTIMIZERS = {  # and the options that each has; what it keeps of its moments are momentum or beta_1, and beta_2
+    "sgd": (SGD, ("momentum", "nesterov")),
+    "adam": (ADAM, ("beta_1", "beta_2", "epsilon")),
+    "rmsprop": (RMSPROP, ("beta_2", "epsilon")),
+    "adagrad": (ADAGRAD, ("epsilon",)),
 }
 
 
@@ -202,3 +210,41 @@ def log_total(sums, start, outputs):
     for u in range(start, start + outputs):
         total += math.exp(sums[u] - largest)
     return largest + math.log(total)
+
+
+# --- steps of a parameter ---------------------------------------------------------------------------------------------
+
+
+def truncate(weight, owed, paid):
+    """A weight moved towards zero, and never past it, by what l1 has asked of every weight (`owed`) less what this
+    weight was moved already (`paid`, with its sign)."""
+    if weight > 0.0:
+        return max(0.0, weight - (owed + paid))
+    if weight < 0.0:
+        return min(0.0, weight + (owed - paid))
+    return weight
+
+
+def network_step(p, g, params, first, second, optimizer, rate, share, share2, epsilon):
+    """Move parameter `p`, whose gradient is `g`, and bring its moments up to date.
+
+    - momentum (Polyak 1964), or 0.0: velocity = momentum * velocity - rate * gradient, by which the parameter moves;
+    - Nesterov's momentum: it moves by momentum * velocity - rate * gradient, with the velocity as it is then;
+    - Adam (Kingma and Ba, ICLR 2015): by -rate * mean gradient / (root of the mean squared gradient + epsilon), both
+      running means; the correction for their start at zero is in the schedule's rate and epsilon;
+    - RMSprop (Tieleman and Hinton 2012): as Adam, with the gradient itself for its mean, and no correction;
+    - Adagrad (Duchi, Hazan and Singer, JMLR 12, 2011): as RMSprop, with the sum of the squared gradients for the mean.
+    """
+    if optimizer == SGD or optimizer == NESTEROV:
+        first[p] = share * first[p] - rate * g
+        params[p] += share * first[p] - rate * g if optimizer == NESTEROV else first[p]
+    elif optimizer == ADAM:
+        first[p] = share * first[p] + (1.0 - share) * g
+        second[p] = share2 * second[p] + (1.0 - share2) * (g * g)
+        params[p] -= rate * first[p] / (math.sqrt(second[p]) + epsilon)
+    elif optimizer == RMSPROP:
+        second[p] = share2 * second[p] + (1.0 - share2) * (g * g)
+        params[p] -= rate * g / (math.sqrt(second[p]) + epsilon)
+    else:  # ADAGRAD
+        second[p] += g * g
+        params[p] -= rate * g / (math.sqrt(second[p]) + epsilon)

@@ -1,5 +1,5 @@
 """The specification: one neuron and the small network, in plain Python, a number at a time. The functions of one number
-(activations, losses) are in `point_functions.py`.
+(activations, losses, steps) are in `point_functions.py`.
 
 Every other engine is tested against it. It needs `math` alone, takes lists of numbers (or arrays) and writes results
 into its arguments, at places named in `layout.py`. `vectorized.py` has the same functions; `strict.py` compiles them.
@@ -14,27 +14,7 @@ import math
 from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.point_functions import *  # noqa: F403 - they are part of the specification
 
-SGD, NESTEROV, ADAM, RMSPROP, ADAGRAD = 0, 1, 2, 3, 4  # how a network steps
-OPTIMIZERS = {  # and the options that each has; what it keeps of its moments are momentum or beta_1, and beta_2
-    "sgd": (SGD, ("momentum", "nesterov")),
-    "adam": (ADAM, ("beta_1", "beta_2", "epsilon")),
-    "rmsprop": (RMSPROP, ("beta_2", "epsilon")),
-    "adagrad": (ADAGRAD, ("epsilon",)),
-}
 SMALLEST_SCALE = 1e-3  # below, the weights are scaled: the means lose the digits that the scale has (1e-9: 7e-11 off)
-
-# --- l1 ---------------------------------------------------------------------------------------------------------------
-
-
-def truncate(weight, owed, paid):
-    """A weight moved towards zero, and never past it, by what l1 has asked of every weight (`owed`) less what this
-    weight was moved already (`paid`, with its sign)."""
-    if weight > 0.0:
-        return max(0.0, weight - (owed + paid))
-    if weight < 0.0:
-        return min(0.0, weight + (owed - paid))
-    return weight
-
 
 # --- one neuron -------------------------------------------------------------------------------------------------------
 
@@ -348,31 +328,6 @@ def network_backward(y, first, weight, rule, layers, params, units, gradient):
             if layer > 0:
                 deltas[source + j] = blame * deltas[source + j]
         target = source
-
-
-def network_step(p, g, params, first, second, optimizer, rate, share, share2, epsilon):
-    """Move parameter `p`, whose gradient is `g`, and bring its moments up to date.
-
-    - momentum (Polyak 1964), or 0.0: velocity = momentum * velocity - rate * gradient, by which the parameter moves;
-    - Nesterov's momentum: it moves by momentum * velocity - rate * gradient, with the velocity as it is then;
-    - Adam (Kingma and Ba, ICLR 2015): by -rate * mean gradient / (root of the mean squared gradient + epsilon), both
-      running means; the correction for their start at zero is in the schedule's rate and epsilon;
-    - RMSprop (Tieleman and Hinton 2012): as Adam, with the gradient itself for its mean, and no correction;
-    - Adagrad (Duchi, Hazan and Singer, JMLR 12, 2011): as RMSprop, with the sum of the squared gradients for the mean.
-    """
-    if optimizer == SGD or optimizer == NESTEROV:
-        first[p] = share * first[p] - rate * g
-        params[p] += share * first[p] - rate * g if optimizer == NESTEROV else first[p]
-    elif optimizer == ADAM:
-        first[p] = share * first[p] + (1.0 - share) * g
-        second[p] = share2 * second[p] + (1.0 - share2) * (g * g)
-        params[p] -= rate * first[p] / (math.sqrt(second[p]) + epsilon)
-    elif optimizer == RMSPROP:
-        second[p] = share2 * second[p] + (1.0 - share2) * (g * g)
-        params[p] -= rate * g / (math.sqrt(second[p]) + epsilon)
-    else:  # ADAGRAD
-        second[p] += g * g
-        params[p] -= rate * g / (math.sqrt(second[p]) + epsilon)
 
 
 def network_update(total, schedule, rule, layers, state):

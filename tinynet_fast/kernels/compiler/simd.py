@@ -84,10 +84,13 @@ def unrolled(function, **constants) -> Any:
 
 
 def instruction(function) -> Any:
-    """A decorator: `function` says in NumPy what the function of the same name in `simd_llvm.py` does in LLVM."""
+    """A decorator: `function` says in NumPy what the function of its name in `simd_llvm.py` does in LLVM.
+
+    For a function of `words.py`, this is in `words_llvm.py`.
+    """
 
     def write(*arguments):
-        return getattr(import_module("tinynet_fast.kernels.compiler.simd_llvm"), function.__name__)(*arguments)
+        return getattr(import_module(f"{function.__module__}_llvm"), function.__name__)(*arguments)
 
     return function if UNCOMPILED else Traced(function, write)
 
@@ -230,45 +233,6 @@ def _dtype(x):
     return str(getattr(x, "dtype", ""))
 
 
-# --- words that threads share: places in an array of int64 -----------------------------------------------------------
-#
-# They are for one thread if kernels run as plain Python.
-
-
-@instruction
-def claim(words, at):
-    """Add 1 to a word, and return what it was. Each thread gets another number.
-
-    A thread that has `seen` the number finds all that the other threads wrote before they added to the word.
-    """
-    words[at] += 1
-    return words[at] - 1
-
-
-@instruction
-def seen(words, at):
-    """The word as other threads left it."""
-    return words[at]
-
-
-@instruction
-def replace(words, at, old, new):
-    """Write `new` if the word is still `old`. Returns whether it was."""
-    was = words[at]
-    words[at] = new if was == old else was
-    return was == old
-
-
-@instruction
-def pause(words):
-    """Tell the CPU that this thread waits for a word, which takes some 40 ns. Only x86 is told."""
-
-
-@instruction
-def give_way(words):
-    """Let another thread have this core, if one waits for it. On Windows nothing is done."""
-
-
 # --- one register -----------------------------------------------------------------------------------------------------
 
 
@@ -352,12 +316,6 @@ def mantissa(x):
     """x over the largest power of two in it: from 1 up to 2, for normal floats above 0."""
     digits, one = (SINGLE_MANTISSA, SINGLE_ONE) if is_single(x) else (MANTISSA, ONE)
     return as_double(as_bits(x) & digits | one)
-
-
-@unrolled
-def add_exponent(total, x):
-    """`total`, the bits of whole numbers, plus the exponents of these powers of two."""
-    return as_double(as_bits(total) + ((as_bits(x) >> 52) - 1023))
 
 
 def _neighbours(x, y, width):

@@ -3,8 +3,6 @@
 It is imported when a kernel is first compiled. Whoever writes kernels need not read it.
 """
 
-import operator
-import sys
 from functools import partial
 from typing import Any
 from zlib import crc32
@@ -16,181 +14,26 @@ from numba.core.cgutils import get_or_insert_function
 from numba.core.registry import cpu_target
 from numba.np.numpy_support import from_dtype
 
+from tinynet_fast.kernels.compiler.lanes_llvm import (
+    BITS_OF,
+    DOUBLE,
+    FLOAT,
+    FLOAT_OF,
+    I32,
+    I64,
+    IN_LLVM,
+    Lanes,
+    Memory,
+    Value,
+    each_register,
+    leading,
+    llvm_type,
+    parts_of,
+    rounded,
+    same_lanes,
+    written,
+)
 from tinynet_fast.kernels.compiler.simd import LINE, REGISTER
-
-I1, I32, I64, DOUBLE, FLOAT = ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.DoubleType(), ir.FloatType()
-IN_LLVM = {types.float64: DOUBLE, types.int64: I64, types.uint64: I64, types.boolean: I1}
-IN_LLVM |= {types.float32: FLOAT, types.uint32: I32}
-FLOATS = DOUBLE, FLOAT
-WIDTHS = {types.float32: 2 * REGISTER, types.uint32: 2 * REGISTER}  # numbers in a register, where they are not eight
-BITS_OF = {types.float64: types.uint64, types.float32: types.uint32}
-FLOAT_OF = {types.uint64: types.float64, types.int64: types.float64, types.uint32: types.float32}
-
-
-class Lanes(types.Type):
-    """`count` numbers of one type: in registers of eight (of 16 for float32), or in one that is not full.
-
-    `width` is given for what compares numbers: as many booleans are in a register as there were numbers.
-    """
-
-    def __init__(self, count, dtype=types.float64, width=None):
-        self.count, self.dtype, self.width = count, dtype, width or WIDTHS.get(dtype, REGISTER)
-        self.registers = max(count // self.width, 1)
-        self.vector = ir.VectorType(IN_LLVM[dtype], min(count, self.width))
-        super().__init__(name=f"Lanes({count} x {dtype}" + ("" if self.width == REGISTER else " of float32") + ")")
-
-
-class Value:
-    """A number, or lanes, in a kernel whose instructions are being written. `parts` holds LLVM's, one a register."""
-
-    __array_ufunc__ = None  # NumPy leaves operators to this class
-
-    def __init__(self, builder, kind, parts):
-        self.builder, self.kind, self.parts = builder, kind, list(parts)
-
-    def __neg__(self):
-        return _each(lambda builder, part: builder.fneg(part), self)
-
-    @property
-    def dtype(self):
-        return self.kind.dtype if isinstance(self.kind, Lanes) else self.kind
-
-    @property
-    def ir(self):
-        return self.parts[0]
-
-
-class Memory:
-    """An array, of which only its beginning is known."""
-
-    def __init__(self, builder, ir_value, dtype):
-        self.builder, self.ir, self.dtype = builder, ir_value, dtype
-
-    def place(self, at, kind=None, inbounds=False):
-        """A pointer to place `at`."""
-        at = at.ir if isinstance(at, Value) else I64(at)
-        found = self.builder.gep(self.ir, [at], inbounds=inbounds)
-        return found if kind is None else self.builder.bitcast(found, kind.as_pointer())
-
-    def __getitem__(self, at):
-        return self.number(self.builder.load(self.place(at)))
-
-    def number(self, loaded):
-        """A float32 as the double that it is; whole numbers stay what they are."""
-        if self.dtype in (types.int64, types.uint64):
-            return Value(self.builder, self.dtype, [loaded])
-        loaded = loaded if loaded.type == DOUBLE else self.builder.fpext(loaded, DOUBLE)
-        return Value(self.builder, types.float64, [loaded])
-
-
-# --- numbers become lanes ---------------------------------------------------------------------------------------------
-
-
-def _written(xs):
-    return [x for x in xs if isinstance(x, Value)]
-
-
-def _first(xs):
-    """What decides the type of a value that is made of these: the first with lanes, else the first number."""
-    written = _written(xs)
-    return next((x for x in written if isinstance(x.kind, Lanes)), written[0] if written else None)
-
-
-def _parts(builder, x, kind):
-    """x as the parts of a value of that kind: of a number, a constant or not, as many times the same."""
-    if isinstance(x, Value) and (x.kind == kind or isinstance(x.kind, Lanes)):
-        assert x.kind == kind, f"{x.kind} for {kind}"
-        return x.parts
-    if not isinstance(kind, Lanes):
-        return [_constant(IN_LLVM[kind], x)]
-    if isinstance(x, Value):
-        return [_spread(builder, _rounded(builder, x.ir, kind.vector.element), kind.vector)] * kind.registers
-    numbers = np.broadcast_to(x, kind.count).reshape(kind.registers, -1)
-    return [ir.Constant(kind.vector, [_constant(kind.vector.element, n) for n in part]) for part in numbers]
-
-
-def _constant(kind, x):
-    if kind in FLOATS:
-        return ir.Constant(kind, float(x))
-    return ir.Constant(kind, int(x) - (int(x) >> (kind.width - 1) << kind.width))
-
-
-def _rounded(builder, number, element):
-    """A number, or a register of them, in another type of floats."""
-    vector = isinstance(number.type, ir.VectorType)
-    now, kind = (number.type.element, ir.VectorType(element, number.type.count)) if vector else (number.type, element)
-    if now == element or element not in FLOATS:
-        return number
-    return (builder.fptrunc if element == FLOAT else builder.fpext)(number, kind)
-
-
-def _spread(builder, number, vector):
-    """The same number in all lanes of a register."""
-    nothing = ir.Constant(vector, ir.Undefined)
-    one = builder.insert_element(nothing, number, I32(0))
-    return builder.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(I32, vector.count), [0] * vector.count))
-
-
-def _common(*xs):
-    """The kind of a value that is made from these."""
-    first = _first(xs)
-    counts = {x.kind.count for x in _written(xs) if isinstance(x.kind, Lanes)}
-    counts |= {len(x) for x in xs if isinstance(x, np.ndarray) and x.ndim}
-    assert len(counts) < 2, f"lanes of {counts}"
-    return Lanes(counts.pop(), first.dtype) if counts else first.dtype
-
-
-def _each(operation, *xs):
-    """`operation(builder, *parts)` for each register of the arguments."""
-    builder, kind = _written(xs)[0].builder, _common(*xs)
-    parts = (_parts(builder, x, kind) for x in xs)
-    return Value(builder, kind, [operation(builder, *each) for each in zip(*parts, strict=True)])
-
-
-def _like(x, dtype, parts):
-    """A value of as many lanes as x has."""
-    return Value(x.builder, Lanes(x.kind.count, dtype, x.kind.width) if isinstance(x.kind, Lanes) else dtype, parts)
-
-
-def _in_llvm(x, dtype):
-    """The LLVM type of x's parts if their numbers were of that type."""
-    return Lanes(x.kind.count, dtype, x.kind.width).vector if isinstance(x.kind, Lanes) else IN_LLVM[dtype]
-
-
-# --- operators --------------------------------------------------------------------------------------------------------
-
-ARITHMETIC = {operator.add: "add", operator.sub: "sub", operator.mul: "mul", operator.truediv: "div"}
-BITS = {operator.lshift: "shl", operator.rshift: "lshr", operator.and_: "and_", operator.or_: "or_"}
-BITS |= {operator.xor: "xor"}
-COMPARISONS = {operator.lt: "<", operator.gt: ">", operator.eq: "=="}
-
-
-def _calculated(name, x, y):
-    floats = isinstance(_first((x, y)).dtype, types.Float)
-    return _each(lambda builder, x, y: getattr(builder, "f" + name if floats else name)(x, y), x, y)
-
-
-def _compared(sign, x, y):
-    def compare(builder, x, y):
-        floats = (x.type.element if isinstance(x.type, ir.VectorType) else x.type) in FLOATS
-        return (builder.fcmp_ordered if floats else builder.icmp_signed)(sign, x, y)
-
-    found = _each(compare, x, y)
-    return _like(found, types.boolean, found.parts)
-
-
-def _add_operators():
-    """What makes `x + y` work for `Value`, from either side."""
-    for function, name in (ARITHMETIC | BITS).items():
-        word = function.__name__.strip("_")
-        setattr(Value, f"__{word}__", lambda x, y, name=name: _calculated(name, x, y))
-        setattr(Value, f"__r{word}__", lambda y, x, name=name: _calculated(name, x, y))
-    for function, sign in COMPARISONS.items():
-        setattr(Value, f"__{function.__name__}__", lambda x, y, sign=sign: _compared(sign, x, y))
-
-
-_add_operators()
-
 
 # --- arithmetic -------------------------------------------------------------------------------------------------------
 
@@ -205,31 +48,31 @@ def _call(builder, name, *parts):
 
 
 def fma(x, y, z):
-    return _each(lambda builder, *parts: _call(builder, "llvm.fmuladd", *parts), x, y, z)
+    return each_register(lambda builder, *parts: _call(builder, "llvm.fmuladd", *parts), x, y, z)
 
 
 def sqrt(x):
-    return _each(lambda builder, part: _call(builder, "llvm.sqrt", part), x)
+    return each_register(lambda builder, part: _call(builder, "llvm.sqrt", part), x)
 
 
 def where(condition, x, y):
-    first, builder = _first((x, y)), condition.builder
+    first, builder = leading((x, y)), condition.builder
     kind: Any = types.float64 if first is None else first.dtype
     if isinstance(condition.kind, Lanes):
         width = condition.kind.width
         if first is None or not (isinstance(first.kind, Lanes) or width == REGISTER):
             kind = types.float64 if width == REGISTER else types.float32
         kind = Lanes(condition.kind.count, kind, width)
-    parts = condition.parts, _parts(builder, x, kind), _parts(builder, y, kind)
+    parts = condition.parts, parts_of(builder, x, kind), parts_of(builder, y, kind)
     return Value(builder, kind, [builder.select(*each) for each in zip(*parts, strict=True)])
 
 
 def minimum(i, k):
-    return _each(lambda builder, i, k: builder.select(builder.icmp_signed("<", i, k), i, k), i, k)
+    return each_register(lambda builder, i, k: builder.select(builder.icmp_signed("<", i, k), i, k), i, k)
 
 
 def _cast(x, dtype):
-    return _like(x, dtype, [x.builder.bitcast(part, _in_llvm(x, dtype)) for part in x.parts])
+    return same_lanes(x, dtype, [x.builder.bitcast(part, llvm_type(x, dtype)) for part in x.parts])
 
 
 def as_bits(x):
@@ -243,7 +86,7 @@ def as_double(bits):
 def to_double(whole):
     convert = whole.builder.sitofp if whole.dtype == types.int64 else whole.builder.uitofp
     floats = FLOAT_OF[whole.dtype]
-    return _like(whole, floats, [convert(part, _in_llvm(whole, floats)) for part in whole.parts])
+    return same_lanes(whole, floats, [convert(part, llvm_type(whole, floats)) for part in whole.parts])
 
 
 # --- memory -----------------------------------------------------------------------------------------------------------
@@ -256,7 +99,7 @@ def _lanes(lanes):
 def full(x, lanes=REGISTER):
     if not isinstance(x, Value):  # a constant; the tuple of a kernel is what has a builder
         return np.full(_lanes(lanes).count, x)
-    return Value(x.builder, _lanes(lanes), _parts(x.builder, x, _lanes(lanes)))
+    return Value(x.builder, _lanes(lanes), parts_of(x.builder, x, _lanes(lanes)))
 
 
 def load(array, at, lanes=REGISTER):
@@ -271,7 +114,7 @@ def load(array, at, lanes=REGISTER):
 
 def store(array, at, x):
     builder, kind = array.builder, x.kind if isinstance(x, Value) else Lanes(len(x), array.dtype)
-    x = Value(builder, kind, _parts(builder, x, kind))
+    x = Value(builder, kind, parts_of(builder, x, kind))
     x = converted(array, x) if isinstance(x.dtype, types.Float) else x
     first = array.place(at, x.kind.vector)
     for i, part in enumerate(x.parts):
@@ -306,7 +149,7 @@ def filled(array, x, lanes=None):
     kind = Lanes(lanes or lanes_of(array), array.dtype)
     if not isinstance(x, Value):
         return np.full(kind.count, x, str(array.dtype))
-    return Value(x.builder, kind, _parts(x.builder, x, kind))
+    return Value(x.builder, kind, parts_of(x.builder, x, kind))
 
 
 def converted(like, x):
@@ -315,7 +158,7 @@ def converted(like, x):
     if x.dtype == like.dtype:
         return x
     if like.dtype == types.float32:
-        parts = [_rounded(builder, part, FLOAT) for part in x.parts]
+        parts = [rounded(builder, part, FLOAT) for part in x.parts]
         while len(parts) > kind.registers:
             parts = [_picked(builder, *pair, range(2 * REGISTER)) for pair in zip(parts[::2], parts[1::2], strict=True)]
     else:
@@ -323,7 +166,7 @@ def converted(like, x):
         if x.kind.count > REGISTER:
             halves = range(REGISTER), range(REGISTER, 2 * REGISTER)
             parts = [_picked(builder, part, part, half) for part in parts for half in halves]
-        parts = [_rounded(builder, part, DOUBLE) for part in parts]
+        parts = [rounded(builder, part, DOUBLE) for part in parts]
     return Value(builder, kind, parts)
 
 
@@ -339,42 +182,6 @@ def as_doubles(array, at):
     return Memory(array.builder, array.place(at, DOUBLE), types.float64)
 
 
-# --- words that threads share -----------------------------------------------------------------------------------------
-
-
-def claim(words, at):
-    return Value(words.builder, types.int64, [words.builder.atomic_rmw("add", words.place(at), I64(1), "acq_rel")])
-
-
-def seen(words, at):
-    return Value(words.builder, types.int64, [words.builder.load_atomic(words.place(at), "acquire", 8)])
-
-
-def replace(words, at, old, new):
-    b = words.builder
-    both = b.cmpxchg(words.place(at), old.ir, new.ir, "acq_rel", "acquire")
-    return Value(b, types.boolean, [b.extract_value(both, 1)])
-
-
-def pause(words):
-    if is_kept:
-        _run(words.builder, ir.VoidType(), "tinynet_fast_pause")
-    elif cpu_target.target_context.codegen().magic_tuple()[0].startswith("x86"):
-        _run(words.builder, ir.VoidType(), "llvm.x86.sse2.pause")
-
-
-def give_way(words):
-    if is_kept:
-        _run(words.builder, ir.VoidType(), "tinynet_fast_give_way")
-    elif sys.platform != "win32":
-        _run(words.builder, I32, "sched_yield")
-
-
-def _run(builder, result, name):
-    """Call a function without arguments."""
-    builder.call(get_or_insert_function(builder.module, ir.FunctionType(result, []), name), [])
-
-
 # --- one register -----------------------------------------------------------------------------------------------------
 
 
@@ -387,10 +194,10 @@ def pack_for(like, numbers):
 
 
 def _packed(numbers, dtype):
-    builder, kind = _written(numbers)[0].builder, Lanes(len(numbers), dtype)
+    builder, kind = written(numbers)[0].builder, Lanes(len(numbers), dtype)
     vector = ir.Constant(kind.vector, ir.Undefined)
     for k, x in enumerate(numbers):
-        vector = builder.insert_element(vector, _rounded(builder, x.ir, kind.vector.element), I64(k))
+        vector = builder.insert_element(vector, rounded(builder, x.ir, kind.vector.element), I64(k))
     return Value(builder, kind, [vector])
 
 
@@ -429,9 +236,9 @@ def look_up(table, index):
         at = index.builder.and_(index.ir, I64(15))
         return Value(index.builder, types.uint64, [index.builder.load(index.builder.gep(place, [I64(0), at]))])
     if is_kept:
-        return _each(partial(_called_later, table=table), index)
+        return each_register(partial(_called_later, table=table), index)
     wide = "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2]
-    return _each(lambda builder, part: (_permuted if wide else _looked_up)(builder, table, part), index)
+    return each_register(lambda builder, part: (_permuted if wide else _looked_up)(builder, table, part), index)
 
 
 def _called_later(builder, index, table):
@@ -491,7 +298,7 @@ def repeat(count, carried, body):
     b, before = count.builder, count.builder.block
     head, after = b.append_basic_block("lanes"), b.append_basic_block("lanes.end")
     kinds = [x.kind if isinstance(x, Value) else Lanes(len(x), from_dtype(x.dtype)) for x in carried]
-    carried = [Value(b, kind, _parts(b, x, kind)) for x, kind in zip(carried, kinds, strict=True)]
+    carried = [Value(b, kind, parts_of(b, x, kind)) for x, kind in zip(carried, kinds, strict=True)]
     b.branch(head)
     b.position_at_end(head)
     i = b.phi(I64)
@@ -499,7 +306,7 @@ def repeat(count, carried, body):
     results = body(Value(b, types.int64, [i]), phis)
     following = b.add(i, I64(1))
     for phi, first, then in zip(phis, carried, results, strict=True):
-        for place, x, y in zip(phi.parts, first.parts, _parts(b, then, phi.kind), strict=True):
+        for place, x, y in zip(phi.parts, first.parts, parts_of(b, then, phi.kind), strict=True):
             place.add_incoming(x, before)
             place.add_incoming(y, b.block)
     i.add_incoming(I64(0), before)

@@ -9,7 +9,7 @@ from numba.core.registry import cpu_target
 from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
-from tinynet_fast.kernels.compiler.simd_llvm import ARITHMETIC, BITS, COMPARISONS, Lanes, Memory, Value
+from tinynet_fast.kernels.compiler.lanes_llvm import ARITHMETIC, BITS, COMPARISONS, Lanes, Memory, Value
 
 
 @register_model(Lanes)

@@ -38,14 +38,13 @@ from tinynet_fast.kernels.fast.many_neurons import NOBODY, aligned
 from tinynet_fast.kernels.fast.network import (
     backward_by,
     forward_by,
-    layer_at,
     layer_gradients,
     layer_sums,
     outputs_back_by,
 )
 from tinynet_fast.kernels.fast.network_room import AFTER_SLOPES, FOUND
 from tinynet_fast.kernels.fast.network_room import TILE as NUMBERS
-from tinynet_fast.kernels.fast.network_steps import DESCENT, inlined, step_networks
+from tinynet_fast.kernels.fast.network_steps import DESCENT, inlined, layer_at, step_networks
 from tinynet_fast.kernels.reference import NESTEROV, SOFTMAX
 
 __all__ = ["CLASS", "FOLD", "NOBODY", "TILE", "WIDTH", "network_epochs", "network_update"]

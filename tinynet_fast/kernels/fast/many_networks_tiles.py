@@ -18,6 +18,7 @@ from tinynet_fast.kernels.compiler.simd import (
     unrolled,
     where,
 )
+from tinynet_fast.kernels.fast import network_points as points
 from tinynet_fast.kernels.fast import network_tiles as tiles
 from tinynet_fast.kernels.fast.functions import clamp, log1p_of_any
 from tinynet_fast.kernels.fast.many_neurons import SIXTEENTHS, STEP, power
@@ -44,7 +45,7 @@ def inverses(x):
 
 @unrolled
 def sigmoids(work, values, slopes):
-    """`sigmoid_units` for four registers at once.
+    """`sigmoid_unit` for four registers at once.
 
     With exp(-z) = 2**(k/16) exp(-f) and t = tanh(f / 2), of which a polynomial of degree 5 has all digits, the sigmoid
     is (1 + t) / (1 + t + 2**(k/16) (1 - t)): that takes an instruction less than exp(-z). Beyond 170 it is the sigmoid
@@ -68,9 +69,9 @@ def activate(activation, work, values, slopes, count):
         fours = count & ~3
         for at in range(0, fours * WIDTH, 4 * WIDTH):
             sigmoids(work, values + at, slopes + at)
-        tiles.sigmoid_units(work, values + fours * WIDTH, slopes + fours * WIDTH, count - fours)
+        points.each_unit(points.sigmoid_unit, work, values + fours * WIDTH, slopes + fours * WIDTH, count - fours)
     else:
-        tiles.activate(activation, work, values, slopes, count)
+        points.activate(activation, work, values, slopes, count)
 
 
 @inlined
@@ -122,7 +123,9 @@ def plain_entropy(work, sums, deltas, labels, weights, count):
     for at in range(0, fours * WIDTH, 4 * WIDTH):
         total, product = four_entropies(work, sums + at, deltas + at, labels + at, weights + at, total, product)
     at = fours * WIDTH
-    rest = tiles.weighted_entropy(work, sums + at, deltas + at, labels + at, weights + at, count - fours)
+    rest = points.each_loss(
+        points.cross_entropy, work, sums + at, deltas + at, labels + at, weights + at, count - fours, 0.0
+    )
     return log_of_four(total, product) + rest
 
 

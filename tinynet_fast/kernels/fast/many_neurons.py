@@ -30,7 +30,6 @@ from tinynet_fast.kernels.compiler.signatures import MODELS
 from tinynet_fast.kernels.compiler.simd import (
     REGISTER,
     ROUND,
-    add_exponent,
     as_bits,
     as_double,
     flip,
@@ -81,6 +80,12 @@ def power_coefficients():
 
 
 C0, C1, C2, C3, C4, C5, C6 = power_coefficients()
+
+
+@unrolled
+def add_exponent(total, x):
+    """`total`, the bits of whole numbers, plus the exponents of these powers of two."""
+    return as_double(as_bits(total) + ((as_bits(x) >> 52) - 1023))
 
 
 @unrolled

@@ -28,9 +28,10 @@ from tinynet_fast.kernels.compiler.simd import (
 from tinynet_fast.kernels.fast import network
 from tinynet_fast.kernels.fast.functions import log1p, log1p_of_any, sigmoid
 from tinynet_fast.kernels.fast.network import load_labels
+from tinynet_fast.kernels.fast.network_points import cross_entropy, each_loss, predict
 from tinynet_fast.kernels.fast.network_room import AFTER_SLOPES, FOUND, TILE
 from tinynet_fast.kernels.fast.network_steps import descended, inlined
-from tinynet_fast.kernels.fast.network_tiles import collect, first, gather, predict, weighted_entropy
+from tinynet_fast.kernels.fast.network_tiles import collect, first, gather
 from tinynet_fast.kernels.reference import LOG_LOSS, NESTEROV, SGD, SIGMOID
 
 NARROW, FEW = 4, 4  # inputs and units at most; the rows of a tile that stays in registers
@@ -241,9 +242,8 @@ def narrow_epochs(X, y, weight, schedule, rule, state, work_array, pending, loss
                     (per_row, rate, keep, l2, share, onward, again, moves, grows),
                 )  # fmt: skip
                 if work[labels + FOUND + 1] != 0.0:
-                    loss = sum_of(
-                        weighted_entropy(work, labels - TILE, labels - TILE, labels, labels + TILE, stride // REGISTER)
-                    )
+                    at, count = labels - TILE, stride // REGISTER
+                    loss = sum_of(each_loss(cross_entropy, work, at, at, labels, labels + TILE, count, 0.0))
             start += m
             losses[epoch] += loss
     pending[layout.PENDING_ROWS], pending[layout.PENDING_WEIGHT] = filled, weights

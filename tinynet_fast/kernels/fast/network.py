@@ -3,7 +3,8 @@
 A batch's gradient is a sum over its rows, so rows may go through side by side: z[u] = sum_j W[j, u] a[j] is taken for a
 vector of rows at once, the chain rule likewise, and only a tile's share of the gradient, g[j, u] += sum_rows a[j] d[u],
 is summed across the lanes. The bias is the weight of one more input that is always 1: it comes last in the sum, as in
-the reference, and its gradient needs no code of its own. The parts are in `network_tiles.py`.
+the reference, and its gradient needs no code of its own. The parts are in `network_tiles.py`
+and `network_points.py`.
 
 The type of the scratch decides the type of the arithmetic. If it is float32, rows go through in registers of 16, with
 float32 copies of the parameters. The state is float64 in both: a tile's sums in float32 are added to a gradient in
@@ -18,11 +19,24 @@ from tinynet_fast.kernels.compiler.signatures import NETWORK
 from tinynet_fast.kernels.compiler.simd import REGISTER, address, as_doubles, beyond, filled, lanes_of, sum_of
 from tinynet_fast.kernels.fast import network_room
 from tinynet_fast.kernels.fast import network_tiles as tiles
+from tinynet_fast.kernels.fast.network_points import (
+    activate,
+    clipped_entropy,
+    cross_entropy,
+    each_loss,
+    fill,
+    has_kink,
+    huber,
+    least_squares,
+    plain_entropy,
+    poisson,
+    softmax_loss,
+    squared_error,
+)
 from tinynet_fast.kernels.fast.network_room import (
     COPY,
     FOUND,
     RULE,
-    RULES,
     TILE,
     copy_weights,
     half_of,
@@ -30,25 +44,8 @@ from tinynet_fast.kernels.fast.network_room import (
     round_weights,
     weights_of,
 )
-from tinynet_fast.kernels.fast.network_steps import DESCENT, inlined, named, step_range
-from tinynet_fast.kernels.fast.network_tiles import (
-    activate,
-    clipped_entropy,
-    collect,
-    fill,
-    has_kink,
-    huber,
-    least_squares,
-    plain_entropy,
-    poisson,
-    put_labels,
-    put_last_labels,
-    softmax_loss,
-    squared_error,
-    turn,
-    turn_pairs,
-    weighted_entropy,
-)
+from tinynet_fast.kernels.fast.network_steps import RULES, inlined, layer_at, named, set_rule, step
+from tinynet_fast.kernels.fast.network_tiles import collect, put_labels, put_last_labels, turn, turn_pairs
 from tinynet_fast.kernels.reference import (
     CLIPPED_LOG_LOSS,
     HUBER,
@@ -63,38 +60,38 @@ from tinynet_fast.kernels.reference import (
 network_scratch = network_room.network_scratch
 
 
-@inlined
-def layer_at(layers, layer):
-    """A layer's inputs, outputs and activation, from where the table of layers begins."""
-    row = layout.LAYER_COLUMNS * layer
-    return layers[row + layout.INPUTS], layers[row + layout.OUTPUTS], layers[row + layout.ACTIVATION]
-
-
 # --- a layer ----------------------------------------------------------------------------------------------------------
+
+
+def sums_of_rows(four, one):
+    """The sums of all units, for the rows of a block: four units at a time, and one."""
+
+    @inlined
+    def sums(params, p, unit_step, input_step, work, source, target, stride, inputs, units):
+        fours = units & ~3
+        for u in range(0, fours, 4):
+            at, w = target + u * stride, p + u * unit_step
+            four(params, w, unit_step, input_step, work, source, at, stride, inputs)
+        for u in range(fours, units):
+            at, w = target + u * stride, p + u * unit_step
+            one(params, w, unit_step, input_step, work, source, at, stride, inputs)
+
+    return sums
 
 
 def layer_sums(name, blocks):
     """All sums of a layer, in blocks of units and of rows that fill the registers."""
     block_4x4, block_1x4, block_4x1, block_1x1 = blocks
+    of_four, of_one = sums_of_rows(block_4x4, block_1x4), sums_of_rows(block_4x1, block_1x1)
 
     @named(f"sums_{name}")
     def sums(params, p, unit_step, input_step, work, source, target, stride, inputs, units):
         width = lanes_of(work)
-        fours, wide = units & ~3, stride & ~(4 * width - 1)
+        wide = stride & ~(4 * width - 1)
         for r in range(0, wide, 4 * width):
-            for u in range(0, fours, 4):
-                at, w = target + u * stride + r, p + u * unit_step
-                block_4x4(params, w, unit_step, input_step, work, source + r, at, stride, inputs)
-            for u in range(fours, units):
-                at, w = target + u * stride + r, p + u * unit_step
-                block_1x4(params, w, unit_step, input_step, work, source + r, at, stride, inputs)
+            of_four(params, p, unit_step, input_step, work, source + r, target + r, stride, inputs, units)
         for r in range(wide, stride, width):
-            for u in range(0, fours, 4):
-                at, w = target + u * stride + r, p + u * unit_step
-                block_4x1(params, w, unit_step, input_step, work, source + r, at, stride, inputs)
-            for u in range(fours, units):
-                at, w = target + u * stride + r, p + u * unit_step
-                block_1x1(params, w, unit_step, input_step, work, source + r, at, stride, inputs)
+            of_one(params, p, unit_step, input_step, work, source + r, target + r, stride, inputs, units)
 
     return sums
 
@@ -249,19 +246,19 @@ def outputs_back_by(plain_entropy):
             sums, delta = target + u * stride, deltas + u * stride
             true = labels if outputs == 1 else delta
             if loss == CLIPPED_LOG_LOSS:
-                total = total + clipped_entropy(work, sums, delta, true, weights, count, shape)
+                total = total + each_loss(clipped_entropy, work, sums, delta, true, weights, count, shape)
             elif loss == SQUARED_ERROR:
-                total = total + squared_error(work, sums, delta, true, weights, count)
+                total = total + each_loss(squared_error, work, sums, delta, true, weights, count, shape)
             elif loss == LEAST_SQUARES:
-                total = total + least_squares(work, sums, delta, true, weights, count)
+                total = total + each_loss(least_squares, work, sums, delta, true, weights, count, shape)
             elif loss == HUBER:
-                total = total + huber(work, sums, delta, true, weights, count, shape)
+                total = total + each_loss(huber, work, sums, delta, true, weights, count, shape)
             elif loss == POISSON:
-                total = total + poisson(work, sums, delta, true, weights, count)
+                total = total + each_loss(poisson, work, sums, delta, true, weights, count, shape)
             elif work[labels + FOUND + 1] == 0.0:
                 total = total + plain_entropy(work, sums, delta, true, weights, count)
             else:
-                total = total + weighted_entropy(work, sums, delta, true, weights, count)
+                total = total + each_loss(cross_entropy, work, sums, delta, true, weights, count, shape)
         return total
 
     return outputs_back
@@ -296,46 +293,6 @@ def backward_by(blame_sums, onto_gradient, as_a_step):
 
 
 backward = backward_by(blame_sums, onto_gradient, as_a_step)
-
-
-# --- a step -----------------------------------------------------------------------------------------------------------
-
-
-@inlined
-def set_rule(how, total, schedule, rule):
-    """How to step, for `_step`: for weights, and for biases, which neither keep nor l2 touches."""
-    at = 0
-    rate, keep = schedule[layout.RATE], schedule[layout.KEEP]
-    l2, epsilon = schedule[layout.L2], schedule[layout.EPSILON]
-    nesterov, share, share2 = rule[layout.OPTIMIZER] == NESTEROV, rule[layout.FIRST_SHARE], rule[layout.SECOND_SHARE]
-    for _ in range(2):
-        per_row = 1.0 / total if total > 0.0 else 0.0
-        how[at], how[at + 1], how[at + 2], how[at + 3], how[at + 4] = per_row, rate, keep, l2, share
-        how[at + 5], how[at + 6] = share if nesterov else 1.0, 1.0 if nesterov else 0.0
-        how[at + DESCENT], how[at + DESCENT + 1] = epsilon, share2
-        at, keep, l2 = at + RULES, 1.0, 0.0
-
-
-@inlined
-def step(total, plain, optimizer, layers, depth, state, first, last, size, how):
-    """`network_update` of the parameters from `first` to `last`.
-
-    It takes one sweep where weights and biases are treated alike, and are `plain`.
-    """
-    if not total > 0.0:
-        for p in range(size + first, size + last):
-            state[p] = 0.0
-    elif plain:
-        step_range(optimizer, state, first, last, size, how, 0)
-    else:
-        start = 0
-        for layer in range(depth):
-            inputs, outputs, _ = layer_at(layers, layer)
-            biases = start + inputs * outputs
-            step_range(optimizer, state, max(start, first), max(start, first, min(biases, last)), size, how, 0)
-            start = biases + outputs
-            stop = max(biases, first, min(start, last))
-            step_range(optimizer, state, max(biases, first), stop, size, how, RULES)
 
 
 # --- kernels ----------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from tinynet_fast.kernels.compiler.simd import (
     store,
     unrolled,
 )
-from tinynet_fast.kernels.fast.network_steps import inlined, named
+from tinynet_fast.kernels.fast.network_steps import RULES, inlined, named
 
 TILE = 128  # rows; a batch's gradient is the same bits wherever its rows are cut into calls at multiples of it
 
@@ -22,7 +22,7 @@ TILE = 128  # rows; a batch's gradient is the same bits wherever its rows are cu
 # with one that is always 1; as much again for slopes, which become deltas; labels and weights; two numbers that are
 # `found` there; and how to step, for weights and for biases, in float64. Here it is called `work`, and everything has
 # an offset. Scratch of float32 ends with a copy of the parameters.
-FOUND, RULE, RULES = 2 * TILE, 2 * TILE + REGISTER, 2 * REGISTER
+FOUND, RULE = 2 * TILE, 2 * TILE + REGISTER
 AFTER_SLOPES = RULE + 2 * RULES
 COPY = RULE + 4 * RULES  # after the slopes, in scratch of float32: a float64 takes the room of two numbers
 

@@ -1,5 +1,6 @@
 """How a network's parameters follow their gradient, in registers: the reference's `network_step`."""
 
+from tinynet_fast.kernels import layout
 from tinynet_fast.kernels.compiler.jit import part
 from tinynet_fast.kernels.compiler.simd import (
     REGISTER,
@@ -14,11 +15,12 @@ from tinynet_fast.kernels.compiler.simd import (
     store,
     unrolled,
 )
-from tinynet_fast.kernels.reference import ADAGRAD, ADAM, RMSPROP, SGD
+from tinynet_fast.kernels.reference import ADAGRAD, ADAM, NESTEROV, RMSPROP, SGD
 
 # Numbers that say how to descend: one over the batch's weight, rate, keep, l2, momentum; and how often the velocity and
 # the step go onto the parameters, which is once and not at all or, for Nesterov, `momentum` times and once.
 DESCENT = 7
+RULES = 2 * REGISTER  # the room that these and two more numbers have, for weights and again for biases
 GUESS = 0x5FE6EB50C7B537A9  # bits of 1 / sqrt(v), less half of v's bits
 
 
@@ -163,3 +165,47 @@ def _range(steps):
 
 
 step_range, step_networks = _range(_steps), _range(_steps_of_networks)
+
+
+@inlined
+def layer_at(layers, layer):
+    """A layer's inputs, outputs and activation, from where the table of layers begins."""
+    row = layout.LAYER_COLUMNS * layer
+    return layers[row + layout.INPUTS], layers[row + layout.OUTPUTS], layers[row + layout.ACTIVATION]
+
+
+@inlined
+def set_rule(how, total, schedule, rule):
+    """How to step, for `_step`: for weights, and for biases, which neither keep nor l2 touches."""
+    at = 0
+    rate, keep = schedule[layout.RATE], schedule[layout.KEEP]
+    l2, epsilon = schedule[layout.L2], schedule[layout.EPSILON]
+    nesterov, share, share2 = rule[layout.OPTIMIZER] == NESTEROV, rule[layout.FIRST_SHARE], rule[layout.SECOND_SHARE]
+    for _ in range(2):
+        per_row = 1.0 / total if total > 0.0 else 0.0
+        how[at], how[at + 1], how[at + 2], how[at + 3], how[at + 4] = per_row, rate, keep, l2, share
+        how[at + 5], how[at + 6] = share if nesterov else 1.0, 1.0 if nesterov else 0.0
+        how[at + DESCENT], how[at + DESCENT + 1] = epsilon, share2
+        at, keep, l2 = at + RULES, 1.0, 0.0
+
+
+@inlined
+def step(total, plain, optimizer, layers, depth, state, first, last, size, how):
+    """`network_update` of the parameters from `first` to `last`.
+
+    It takes one sweep where weights and biases are treated alike, and are `plain`.
+    """
+    if not total > 0.0:
+        for p in range(size + first, size + last):
+            state[p] = 0.0
+    elif plain:
+        step_range(optimizer, state, first, last, size, how, 0)
+    else:
+        start = 0
+        for layer in range(depth):
+            inputs, outputs, _ = layer_at(layers, layer)
+            biases = start + inputs * outputs
+            step_range(optimizer, state, max(start, first), max(start, first, min(biases, last)), size, how, 0)
+            start = biases + outputs
+            stop = max(biases, first, min(start, last))
+            step_range(optimizer, state, max(biases, first), stop, size, how, RULES)

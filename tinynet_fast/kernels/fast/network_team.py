@@ -18,30 +18,23 @@ from tinynet_fast.kernels.compiler.simd import (
     REGISTER,
     address,
     as_doubles,
-    claim,
     full,
-    give_way,
     lanes_of,
     load,
-    pause,
     prefetch,
-    replace,
-    seen,
     store,
     sum_of,
     unrolled,
 )
+from tinynet_fast.kernels.compiler.words import claim, give_way, pause, replace, seen
 from tinynet_fast.kernels.fast.narrow_network import serves
 from tinynet_fast.kernels.fast.network import (
     backward,
     forward,
-    layer_at,
     load_labels,
     load_rows,
     load_targets,
     outputs_back,
-    set_rule,
-    step,
 )
 from tinynet_fast.kernels.fast.network_room import (
     COPY,
@@ -54,7 +47,7 @@ from tinynet_fast.kernels.fast.network_room import (
     round_weights,
     weights_of,
 )
-from tinynet_fast.kernels.fast.network_steps import inlined
+from tinynet_fast.kernels.fast.network_steps import inlined, layer_at, set_rule, step
 from tinynet_fast.kernels.reference import SOFTMAX
 
 # The words that threads share: the number of jobs done, then for each thread the jobs of its own that were taken. Each

@@ -18,7 +18,6 @@ import numpy as np
 from tinynet_fast.kernels.compiler.jit import compiled, kernel, part
 from tinynet_fast.kernels.compiler.signatures import CLASSES
 from tinynet_fast.kernels.compiler.simd import (
-    add_exponent,
     flip,
     fma,
     full,
@@ -36,6 +35,7 @@ from tinynet_fast.kernels.fast.many_neurons import (
     MANY,
     MOST,
     WIDTH,
+    add_exponent,
     aligned,
     load_rows,
     store_rows,

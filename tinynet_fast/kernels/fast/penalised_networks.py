@@ -13,8 +13,7 @@ from tinynet_fast.kernels.compiler.signatures import PENALISED_NETWORKS
 from tinynet_fast.kernels.compiler.simd import address, fma, full, load, registers, store, unrolled
 from tinynet_fast.kernels.fast import many_networks
 from tinynet_fast.kernels.fast.many_networks import NOBODY, WIDTH
-from tinynet_fast.kernels.fast.network import layer_at
-from tinynet_fast.kernels.fast.network_steps import inlined
+from tinynet_fast.kernels.fast.network_steps import inlined, layer_at
 
 
 @unrolled
