@@ -34,6 +34,7 @@ def assert_same(comp, ref, X):
             assert getattr(comp, name, None) is None
         else:
             np.testing.assert_allclose(getattr(comp, name), theirs, rtol=1e-8, err_msg=name)
+            assert np.asarray(getattr(comp, name)).dtype == np.asarray(theirs).dtype, name
     assert [part.dtype for part in comp.coefs_ + comp.intercepts_] == [p.dtype for p in ref.coefs_ + ref.intercepts_]
     np.testing.assert_array_equal(comp.classes_, ref.classes_, strict=True)
     np.testing.assert_array_equal(comp.predict(X), ref.predict(X), strict=True)

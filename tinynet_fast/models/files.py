@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import re
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -37,9 +38,20 @@ class ModelFileError(ValueError):
         super().__init__(printable(message))
 
 
+def mode_of(path: Path) -> int | None:
+    """What kind of file `path` is, for the functions of `stat`; None if there is none.
+
+    It raises OSError if that cannot be known. From Python 3.14 on, `Path.exists` says then that there is none.
+    """
+    try:
+        return os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 def check_folder(path: Path) -> None:
     """Raise ValueError if the folder of `path` does not exist. Call this before a long computation."""
-    if not path.parent.is_dir():
+    if not stat.S_ISDIR(mode_of(path.parent) or 0):
         raise ValueError(f"{path}: there is no folder {path.parent}; make it first")
 
 

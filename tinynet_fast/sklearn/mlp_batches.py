@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, gen_batches
 
 from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.fast import row_order
@@ -51,7 +51,9 @@ class TheirBatches:
     def epoch(self, order: np.ndarray | None) -> float:
         """One pass in batches, in that order. Returns the mean loss of the rows, with penalties."""
         self.total = 0.0
-        parts = slices(len(self.y), self.size)
+        # scikit-learn clips a number with NumPy. By its type, losses of float32 are added up in float64.
+        size = self.size if self.model.batch_size == "auto" else np.int64(self.size)
+        parts = gen_batches(len(self.y), size)
         visit(((part if order is None else order[part], part.stop - part.start) for part in parts), self._train)
         return self.total / len(self.y)
 

@@ -7,6 +7,7 @@ bit and a long history takes little space.
 import base64
 import json
 import os
+import stat
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ import numpy as np
 from tinynet_fast._version import __version__
 from tinynet_fast.errors import warn
 from tinynet_fast.kernels.engines import ENGINES
-from tinynet_fast.models.files import ModelFileError, atomic_file, check_folder, remove_left_over, shortened
+from tinynet_fast.models.files import ModelFileError, atomic_file, check_folder, mode_of, remove_left_over, shortened
 from tinynet_fast.rows.arrays import as_float
 from tinynet_fast.rows.blocks import Rows, is_streamed
 from tinynet_fast.rows.sparse import CSR
@@ -55,10 +56,11 @@ class Checkpoint:
             raise ValueError(f"checkpoint_seconds is {seconds!r}; a finite number of at least 0 is needed")
         self.path, self.seconds = Path(path), number
         check_folder(self.path)
-        if self.path.exists() and not self.path.is_file():
+        mode = mode_of(self.path)
+        if mode is not None and not stat.S_ISREG(mode):
             raise ValueError(f"{self.path}: no regular file: name a file for the checkpoint")
         remove_left_over(self.path)
-        self.found: dict[str, Any] | None = self._read() if resume and self.path.exists() else None
+        self.found: dict[str, Any] | None = self._read() if resume and mode is not None else None
         self.head: dict[str, Any] = {}
         self.validation: dict[str, Any] | None = None  # the digest of validation rows that were given
         # The rate that was searched for is kept: with more epochs another search could find another rate.
