@@ -19,6 +19,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 
 from tinynet_fast import TrainingWarning, train_mlp
+from tinynet_fast.kernels.compiler.jit import no_copies
 from tinynet_fast.models.layers import flatten
 
 # rows, inputs, hidden units, options
@@ -74,9 +75,10 @@ def main():
     warnings.simplefilter("ignore", TrainingWarning)  # an epoch is for the clock
     lines = [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
     print("\n".join(lines))
-    for run in RUNS:
-        lines.append(measure(*run, asked.rounds))
-        print(lines[-1], flush=True)
+    with no_copies():
+        for run in RUNS:
+            lines.append(measure(*run, asked.rounds))
+            print(lines[-1], flush=True)
     if asked.page is not None:
         text = __doc__.split("\n\n", 2)
         asked.page.write_text("\n".join([f"# {text[0]}", "", text[2].strip(), "", *lines]) + "\n")

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ settings.register_profile("few", max_examples=25, derandomize=True, **_common)
 settings.register_profile("deep", max_examples=10_000, **_common)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
+from tinynet_fast.kernels.compiler.jit import no_copies  # noqa: E402
 from tinynet_fast.kernels.engines import ENGINES  # noqa: E402
 
 
@@ -43,6 +45,13 @@ def run(monkeypatch, capsys, tmp_path):
         return info.value.code or 0, captured.out, captured.err
 
     return run
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_copies_for_kernels(request):
+    """Tests of kernels compile those for rows of float32; for few rows, trainers copy them to float64."""
+    with no_copies() if "kernels" in request.path.parts else nullcontext():
+        yield
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.errors import TrainingWarning
-from tinynet_fast.kernels.compiler.jit import noting
+from tinynet_fast.kernels.compiler.jit import no_copies, noting
 from tinynet_fast.kernels.engines import ENGINES, REFERENCE, Engine
 from tinynet_fast.proof.battery import Case, battery, own_cases
 from tinynet_fast.proof.facts import facts
@@ -179,7 +179,7 @@ def validate(
     chosen = list(engines) if engines is not None else [e for e in ENGINES.values() if e is not REFERENCE]
     own = [] if X is None else list(own_cases(X, y))  # before the battery, so that bad rows are refused at once
     turns = DEEP if deep else 1
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), no_copies():
         warnings.simplefilter("ignore", TrainingWarning)  # the problems are there to be computed, not to be learned
         verdicts = _verdicts(chosen, turns, own, progress, n_jobs)
     return Validation(merged(verdicts), facts())

@@ -6,8 +6,8 @@ time by Numba, for what the library does not have. Numba is imported when it is 
 
 import os
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache, cached_property, update_wrapper
 from importlib.util import find_spec
 from types import FunctionType, ModuleType
@@ -37,6 +37,9 @@ def _new_lock() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_new_lock)
+# Numbers of rows that are copied to another type before a kernel is compiled for these rows. Copying as many takes some
+# 0.3 s, compiling a kernel 1 to 10 s.
+MOST_COPIED = 1 << 29
 
 
 class MissingCompilerError(ImportError):
@@ -83,6 +86,7 @@ class Compiled:
     def __init__(self, function: Callable[..., Any], **options: Any) -> None:
         self.py_func, self._options = function, options
         self._by_signature: dict[str, tuple[Callable[..., Any], str]] = {}
+        self._copied = 0  # numbers of rows, for kernels that take them as they are
         self.name = f"{function.__module__.removeprefix('tinynet_fast.kernels.')}.{function.__qualname__}"
         update_wrapper(self, function)
 
@@ -149,6 +153,16 @@ class Compiled:
         function, way = self._by_signature[signature]
         _note(way)
         return function
+
+    def takes_copies(self, own: str, other: str, count: int, most: int) -> bool:
+        """Whether the library's `other` is to take a copy of `count` numbers, rather than `own` be compiled.
+
+        Of all calls together, `most` numbers are copied, and without Numba all.
+        """
+        if own in self._by_signature or native.find(self.name, own) or not native.find(self.name, other):
+            return False
+        self._copied += count
+        return self._copied <= most or not has_numba()
 
     def _find(self, signature: str) -> tuple[Callable[..., Any], str]:
         """The function for a signature, and how it was compiled. Only Numba's takes the lock."""
@@ -251,14 +265,34 @@ def compiled(function: Any, signature: str) -> Any:
     return function if UNCOMPILED else function.compiled(signature)
 
 
-def for_rows(find: Callable[[str], Any], X: np.ndarray) -> tuple[Any, np.ndarray]:
-    """`find(X.dtype.char)` and X; where only float64 is compiled and there is no Numba, `find("d")` and a copy of X."""
+def for_rows(
+    function: Any, words: str, X: np.ndarray, usual: str = "d", reorders: bool = False
+) -> tuple[Any, np.ndarray]:
+    """The kernel for the rows X, (n, d), float64 or float32, and X or a copy of it. `words` are its other arguments.
+
+    The library has most kernels for rows of one type, which is `usual`. It takes rows of the other type as a copy: that
+    gives the same bits, and nothing has to be compiled. If more than MOST_COPIED numbers were copied for a kernel,
+    Numba compiles it for these rows.
+
+    A kernel that `reorders` sums over a row's inputs may do it in another way for rows of another type. Then last bits
+    differ. It is compiled at once, so that they do not depend on what was called before; without Numba rows are copied.
+    """
+    own, other = f"{X.dtype.char}2 {words}", f"{usual}2 {words}"
+    if UNCOMPILED or own == other or not function.takes_copies(own, other, X.size, 0 if reorders else MOST_COPIED):
+        return compiled(function, own), X
+    with np.errstate(over="ignore"):
+        return compiled(function, other), X.astype(usual)
+
+
+@contextmanager
+def no_copies() -> Iterator[None]:
+    """Every kernel is compiled for the rows that come, even if they are few: to test it, or to time it."""
+    global MOST_COPIED
+    before, MOST_COPIED = MOST_COPIED, -1
     try:
-        return find(X.dtype.char), X
-    except MissingCompilerError:
-        if X.dtype == np.float64:
-            raise
-        return find("d"), X.astype(np.float64)
+        yield
+    finally:
+        MOST_COPIED = before
 
 
 def numba_types(signature: str) -> tuple[Any, ...]:

@@ -3,9 +3,9 @@
 A signature is written as `jit.compiled` reads it. `AHEAD` is in the library of a wheel. What else trainers and
 estimators call, `LATER`, is left out of it for its size, some hundred kilobytes each for three instruction sets: one
 class against the rest, bootstraps of more than one register, the shapes of narrow networks except that of the
-tutorials, and what float32 has beside plain training and prediction. If a kernel is missing, another one does its work
-if there is one: rows become float64, narrow networks take the kernels of all networks, and many neurons go one register
-at a time.
+tutorials, and what rows of float32 have beside plain training and prediction. Another kernel does the work of such a
+kernel if there is one: a copy of the rows in float64 is trained on (`jit.for_rows`). Without Numba, narrow networks
+also take the kernels of all networks, and many neurons go one register at a time.
 """
 
 from itertools import product
@@ -13,7 +13,7 @@ from zlib import crc32
 
 EITHER = "df"  # rows of float64, of float32
 PLACES = "il"  # where sparse rows have their values: int32, int64
-OF_FLOAT32 = (("f", "d"), ("f", "f"), ("d", "f"))  # the rows, or what goes through a network, or both
+MIXED = (("f", "d"), ("d", "f"))  # rows of one type, and networks through which they go in the other
 NARROW = (1, 2, 3, 4)
 TURNED = range(1, 10)  # widths of rows that `segments.py` turns
 KEPT_AND_KIND = ((0, 0), (1, 0), (0, 1), (0, 2))  # whether rows' sums are kept, and the kind of the loss
@@ -75,15 +75,19 @@ AHEAD = DIRECT | {
     "fast.regularized_neuron.narrow_epochs": [
         f"d2 {REGULARIZED} t{width} t{kept} t{kind}" for width in NARROW for kept, kind in KEPT_AND_KIND
     ],
-    "fast.regularized_neuron.wide_epochs": [f"d2 {REGULARIZED} t{kept} t{kind}" for kept, kind in KEPT_AND_KIND],
-    "fast.network.epochs": [f"d2 {NETWORK}".format(scratch="d")],
+    "fast.regularized_neuron.wide_epochs": [
+        *(f"d2 {REGULARIZED} t{kept} t{kind}" for kept, kind in KEPT_AND_KIND),
+        f"f2 {REGULARIZED} t0 t0",
+    ],
+    "fast.network.epochs": [f"{f}2 {NETWORK}".format(scratch=f) for f in EITHER],
+    "fast.softmax_neuron.epochs": [f"d2 {SOFTMAX} t{k} t1 t0" for k in (1, 2)],  # up to 16 labels
     "fast.many_networks.epochs": [f"d2 {MANY_NETWORKS}"],
     "fast.many_networks.update": [MANY_NETWORKS_UPDATE],
     "fast.penalised_passes.passes": [PENALISED],
     "fast.penalised_networks.passes": [PENALISED_NETWORKS],
     "fast.network_team.shared_epochs": [f"d2 {NETWORK_TEAM}".format(scratch="d")],
     "fast.network.update": ["d0 d1 d1 l2 dw2 dw1"],
-    "fast.network.logits": ["d2 l2 d1 dw1 dw2"],
+    "fast.network.logits": [f"{f}2 l2 {f}1 {f}w1 dw2" for f in EITHER],
     "fast.narrow_network.narrow_epochs": [f"d2 {NARROW_NETWORK} t2 t4"],
     "fast.many_neurons.train_plain": [
         *(f"d2 {MODELS} t{k} t{folded} t{kind}" for k in (1, 2, 3, 4) for folded, kind in FOLDED_AND_KIND),
@@ -111,13 +115,13 @@ LATER = {
     "fast.regularized_neuron.narrow_epochs": [
         f"f2 {REGULARIZED} t{width} t{kept} t{kind}" for width in NARROW for kept, kind in KEPT_AND_KIND
     ],
-    "fast.regularized_neuron.wide_epochs": [f"f2 {REGULARIZED} t{kept} t{kind}" for kept, kind in KEPT_AND_KIND],
+    "fast.regularized_neuron.wide_epochs": [f"f2 {REGULARIZED} t{kept} t{kind}" for kept, kind in KEPT_AND_KIND[1:]],
     "strict.sgd_sparse_epochs": [f"f1 {k}1 {SPARSE_NEURON}" for k in PLACES],
     "fast.sparse.epochs": [f"f1 {k}1 {SPARSE_NEURON}" for k in PLACES],
     "fast.sparse.logits": [f"f1 {k}1 l1 l1 d1 d1 dw1" for k in PLACES],
-    "fast.network.epochs": [f"{f}2 {NETWORK}".format(scratch=s) for f, s in OF_FLOAT32],
-    "fast.network_team.shared_epochs": [f"{f}2 {NETWORK_TEAM}".format(scratch=s) for f, s in OF_FLOAT32],
-    "fast.network.logits": [f"{f}2 l2 {s}1 {s}w1 dw2" for f, s in OF_FLOAT32],
+    "fast.network.epochs": [f"{f}2 {NETWORK}".format(scratch=s) for f, s in MIXED],
+    "fast.network_team.shared_epochs": [f"{f}2 {NETWORK_TEAM}".format(scratch=s) for f, s in (*MIXED, ("f", "f"))],
+    "fast.network.logits": [f"{f}2 l2 {s}1 {s}w1 dw2" for f, s in MIXED],
     "strict_single.epochs": [STRICT_NETWORK],
     "strict_single.update": [STRICT_UPDATE],
     "strict_single.logits": [STRICT_LOGITS],
@@ -160,6 +164,7 @@ LATER = {
     "fast.softmax_neuron.epochs": [  # up to 4 registers of labels; groups of 3 or 4 for more
         f"{f}2 {SOFTMAX} t{k} t{single} t{averaged}"
         for f, (k, single), averaged in product(EITHER, ((1, 1), (2, 1), (3, 1), (4, 1), (3, 0), (4, 0)), (0, 1))
+        if (f, averaged) != ("d", 0) or k > 2
     ],
 }
 
@@ -173,8 +178,10 @@ NARROW_ENOUGH = (
 
 
 # What the library has not for v2, which is for CPUs made before 2013, besides neurons of several registers: sweeps of
-# networks, and segments of long runs, are 380 kB there. Numba compiles them.
-LATER_FOR_V2 = "fast.many_networks.", "fast.penalised_networks.", "fast.segments."
+# networks, and segments of long runs, which are 380 kB there; softmax neurons; networks and penalties for rows of
+# float32. Numba compiles them.
+LATER_FOR_V2 = "fast.many_networks.", "fast.penalised_networks.", "fast.segments.", "fast.softmax_neuron."
+SINGLE_LATER_FOR_V2 = "fast.network.", "fast.regularized_neuron."
 
 
 # Kernels whose every sum waits for the one before: with v3 as well, v2's run. They took about as long
@@ -198,7 +205,7 @@ def is_ahead(name: str, signature: str, level: str) -> bool:
         return True
     if name.startswith("fast.many_neurons."):
         return signature.split()[-3] == "t1"
-    return not name.startswith(LATER_FOR_V2)
+    return not name.startswith(LATER_FOR_V2) and not (name.startswith(SINGLE_LATER_FOR_V2) and signature[0] == "f")
 
 
 def numbered(level: str) -> list[tuple[int, str, str]]:

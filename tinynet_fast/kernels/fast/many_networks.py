@@ -279,7 +279,7 @@ def network_epochs(X, y, weight, marks, own, order, mask, schedule, rule, layers
 
     Cutting the rows into calls at multiples of TILE changes no bit.
     """
-    run, X = for_rows(lambda floats: compiled(epochs, f"{floats}2 {MANY_NETWORKS}"), X)
+    run, X = for_rows(epochs, MANY_NETWORKS, X)
     run(X, y, weight, marks, own, order, mask, schedule, rule, layers, state, units, pending, losses)
 
 

@@ -25,7 +25,7 @@ import math
 
 import numpy as np
 
-from tinynet_fast.kernels.compiler.jit import MissingCompilerError, compiled, for_rows, kernel, part
+from tinynet_fast.kernels.compiler.jit import MissingCompilerError, for_rows, kernel, part
 from tinynet_fast.kernels.compiler.signatures import MODELS
 from tinynet_fast.kernels.compiler.simd import (
     REGISTER,
@@ -307,9 +307,8 @@ def train_penalised(X, y, weights, marks, options, state, sums, lanes, marked, k
 # --- calls ------------------------------------------------------------------------------------------------------------
 
 
-def _compiled(function, floats, registers, marked, kind):
-    """`function` for rows of float64 ("d") or float32 ("f")."""
-    return compiled(function, f"{floats}2 {MODELS} t{registers} t{marked} t{kind}")
+def _for_rows(function, X, registers, marked, kind):
+    return for_rows(function, f"{MODELS} t{registers} t{marked} t{kind}", X)
 
 
 def train(X, y, weights, marks, options, state, sums, penalised, marked=FOLDS, loss=LOG_LOSS):
@@ -337,10 +336,10 @@ def train(X, y, weights, marks, options, state, sums, penalised, marked=FOLDS, l
     function = train_penalised if penalised else train_plain
     given = y, weights, weights if marks is None else marks
     try:
-        epoch, rows = for_rows(lambda floats: _compiled(function, floats, registers, marked, kind), X)
+        epoch, rows = _for_rows(function, X, registers, marked, kind)
         epoch(rows, *given, options, state, sums, (0,) * registers, (0,) * marked, (0,) * kind)
     except MissingCompilerError:  # pragma: no cover - the library has one register: one after the other
-        epoch, rows = for_rows(lambda floats: _compiled(function, floats, 1, marked, kind), X)
+        epoch, rows = _for_rows(function, X, 1, marked, kind)
         for first in range(0, options.shape[1], WIDTH):
             part = [np.ascontiguousarray(table[:, first : first + WIDTH]) for table in (options, state, sums)]
             epoch(rows, *given, *part, (0,), (0,) * marked, (0,) * kind)

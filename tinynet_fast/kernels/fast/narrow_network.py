@@ -9,7 +9,7 @@ lengths of two tuples, and so part of a type: each shape is compiled for itself,
 import numpy as np
 
 from tinynet_fast.kernels import layout
-from tinynet_fast.kernels.compiler.jit import MissingCompilerError, compiled, kernel
+from tinynet_fast.kernels.compiler.jit import MissingCompilerError, for_rows, kernel
 from tinynet_fast.kernels.compiler.signatures import NARROW_NETWORK
 from tinynet_fast.kernels.compiler.simd import (
     REGISTER,
@@ -249,9 +249,9 @@ def narrow_epochs(X, y, weight, schedule, rule, state, work_array, pending, loss
     pending[layout.PENDING_ROWS], pending[layout.PENDING_WEIGHT] = filled, weights
 
 
-def _epochs(floats, inputs, units):
-    """`narrow_epochs` for rows of float64 ("d") or float32 ("f") and a shape."""
-    return compiled(narrow_epochs, f"{floats}2 {NARROW_NETWORK} t{inputs} t{units}")
+def _for_rows(X, inputs, units):
+    """`narrow_epochs` for a shape, and X or a copy."""
+    return for_rows(narrow_epochs, f"{NARROW_NETWORK} t{inputs} t{units}", X)
 
 
 def serves(mask, rule, layers):
@@ -274,7 +274,8 @@ def network_epochs(X, y, weight, mask, schedule, rule, layers, state, units, pen
         if serves(mask, rule, layers):
             inputs, hidden = int(layers[0, layout.INPUTS]), int(layers[0, layout.OUTPUTS])
             shape = (0,) * inputs, (0,) * hidden
-            _epochs(X.dtype.char, inputs, hidden)(X, y, weight, schedule, rule, state, units, pending, losses, *shape)
+            run, rows = _for_rows(X, inputs, hidden)
+            run(rows, y, weight, schedule, rule, state, units, pending, losses, *shape)
             return
     except MissingCompilerError:  # pragma: no cover - this shape is not in the library
         pass

@@ -374,12 +374,12 @@ def network_epochs(X, y, weight, mask, schedule, rule, layers, state, units, pen
 
     With scratch of float32 to 1e-5.
     """
-    run, X = for_rows(lambda floats: compiled(epochs, f"{floats}2 {of_scratch(NETWORK, units)}"), X)
+    run, X = for_rows(epochs, of_scratch(NETWORK, units), X, units.dtype.char)
     run(X, y, weight, mask, schedule, rule, layers, state, units, pending, losses)
 
 
 def network_logits(X, layers, params, units, out):
     """The reference's, to 1e-12. `params` and `units` are both float64, or both float32: then to 1e-5."""
     kind = params.dtype.char
-    run, X = for_rows(lambda floats: compiled(logits, f"{floats}2 l2 {kind}1 {kind}w1 dw2"), X)
+    run, X = for_rows(logits, f"l2 {kind}1 {kind}w1 dw2", X, kind)
     run(X, layers, params, units, out)

@@ -12,7 +12,7 @@ in a loop: it takes 20 us to wake a thread, and a batch of 256 rows of a 64-64-1
 import numpy as np
 
 from tinynet_fast.kernels import layout
-from tinynet_fast.kernels.compiler.jit import compiled, for_rows, kernel
+from tinynet_fast.kernels.compiler.jit import for_rows, kernel
 from tinynet_fast.kernels.compiler.signatures import NETWORK_TEAM
 from tinynet_fast.kernels.compiler.simd import (
     REGISTER,
@@ -241,8 +241,8 @@ class NetworkTeam:
 
     def network_epochs(self, side_by_side, X, y, weight, mask, schedule, rule, layers, state, pending, losses):
         """`network_epochs` of the fast engine. `side_by_side(work, range(n))` calls work(0) to work(n - 1)."""
-        words = of_scratch(NETWORK_TEAM, self.units[0])
-        run, X = for_rows(lambda floats: compiled(shared_epochs, f"{floats}2 {words}"), X)
+        words, floats = of_scratch(NETWORK_TEAM, self.units[0]), self.units[0].dtype.char
+        run, X = for_rows(shared_epochs, words, X, floats)
         self.words[:] = 0
         self.results[len(self.slots), : len(pending)] = pending
         shared = pending, losses, self.words, self.slots, self.results

@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from tinynet_fast.kernels.compiler.jit import compiled, kernel, part
+from tinynet_fast.kernels.compiler.jit import for_rows, kernel, part
 from tinynet_fast.kernels.compiler.signatures import CLASSES
 from tinynet_fast.kernels.compiler.simd import (
     flip,
@@ -240,11 +240,6 @@ def fast_epoch(X, codes, schedule, options, state, sums, lanes, averaged, watche
 # --- calls ------------------------------------------------------------------------------------------------------------
 
 
-def _compiled(function, floats, registers, averaged, watched):
-    """`function` for rows of float64 ("d") or float32 ("f")."""
-    return compiled(function, f"{floats}2 {CLASSES} t{registers} t{averaged} t{watched}")
-
-
 def train(X, codes, schedule, options, state, sums, averaged, watched, fast):
     """One pass over the rows of `X`, (n, d), C-contiguous, float64 or float32, for up to 8 * MOST classes at once.
 
@@ -262,7 +257,8 @@ def train(X, codes, schedule, options, state, sums, averaged, watched, fast):
     classes stand beside each other, the weights are the same bits.
     """
     registers = options.shape[1] // WIDTH
-    epoch = _compiled(fast_epoch if fast else strict_epoch, X.dtype.char, registers, int(averaged), int(watched))
+    words = f"{CLASSES} t{registers} t{int(averaged)} t{int(watched)}"
+    epoch, X = for_rows(fast_epoch if fast else strict_epoch, words, X)
     epoch(X, codes, schedule, options, state, sums, (0,) * registers, (0,) * averaged, (0,) * watched)
 
 

@@ -14,7 +14,7 @@ Huber's loss only cuts an error, after the next row's sum has waited for it; the
 import numpy as np
 
 from tinynet_fast.kernels import layout as at
-from tinynet_fast.kernels.compiler.jit import REORDERED, compiled, for_rows, kernel, part
+from tinynet_fast.kernels.compiler.jit import REORDERED, for_rows, kernel, part
 from tinynet_fast.kernels.compiler.signatures import REGULARIZED
 from tinynet_fast.kernels.compiler.simd import fma, input_at, put_weight, weight_at
 from tinynet_fast.kernels.engines import TILE
@@ -283,12 +283,12 @@ def wide_epochs(X, y, schedule, weights, bias, means, logits, losses, table, del
         losses[epoch] = loss
 
 
-def _epochs(floats, width, kept, kind):
-    """The kernel for rows of float64 ("d") or float32 ("f") of that width."""
-    arrays = f"{floats}2 {REGULARIZED}"
+def _for_rows(X, kept, kind):
+    """The kernel for rows of that width, and X or a copy."""
+    width, words = X.shape[1], f"t{kept} t{kind}"
     if width <= NARROW:
-        return compiled(narrow_epochs, f"{arrays} t{width} t{kept} t{kind}")
-    return compiled(wide_epochs, f"{arrays} t{kept} t{kind}")
+        return for_rows(narrow_epochs, f"{REGULARIZED} t{width} {words}", X, reorders=True)
+    return for_rows(wide_epochs, f"{REGULARIZED} {words}", X, reorders=True)
 
 
 def sgd_regularized_epochs(X, y, schedule, rule, weights, bias, means, paid, losses, logits=None):
@@ -301,7 +301,7 @@ def sgd_regularized_epochs(X, y, schedule, rule, weights, bias, means, paid, los
     each row's sum before its update is left there; the loss must be LOG_LOSS then.
     """
     width, kept, kind = X.shape[1], logits is not None, KINDS[int(rule[at.NEURON_LOSS])]
-    epochs, X = for_rows(lambda floats: _epochs(floats, width, int(kept), kind), X)
+    epochs, X = _for_rows(X, int(kept), kind)
     arrays = X, y, schedule, weights, bias, means, logits if kept else losses, losses, TABLE, float(rule[at.SHAPE])
     inputs = ((0,) * width,) if width <= NARROW else ()
     epochs(*arrays, *inputs, (0,) * kept, (0,) * kind)

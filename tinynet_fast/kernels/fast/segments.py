@@ -18,7 +18,7 @@ No lane sees another, whatever becomes of it. Nothing here allocates, raises or 
 
 import numpy as np
 
-from tinynet_fast.kernels.compiler.jit import compiled, for_rows, kernel, part
+from tinynet_fast.kernels.compiler.jit import for_rows, kernel, part
 from tinynet_fast.kernels.compiler.signatures import SEGMENTS, TURNED
 from tinynet_fast.kernels.compiler.simd import (
     REGISTER,
@@ -235,10 +235,10 @@ def train_wide(X, y, step, base, count, state, squares, scratch, stepped, kind):
 # --- calls ------------------------------------------------------------------------------------------------------------
 
 
-def _compiled(floats, width, stepped, kind):
-    """The kernel for rows of float64 ("d") or float32 ("f") of that width."""
-    words = f"{floats}2 {SEGMENTS} t{stepped} t{kind}"
-    return compiled(train_narrow, f"{words} t{width}") if width <= NARROW else compiled(train_wide, words)
+def _for_rows(X, stepped, kind):
+    """The kernel for rows of that width, and X or a copy."""
+    width, words = X.shape[1], f"{SEGMENTS} t{stepped} t{kind}"
+    return for_rows(train_narrow, f"{words} t{width}", X) if width <= NARROW else for_rows(train_wide, words, X)
 
 
 def train(X, y, step, base, count, state, squares, loss=LOG_LOSS):
@@ -255,6 +255,6 @@ def train(X, y, step, base, count, state, squares, loss=LOG_LOSS):
     """
     d, m, stepped, kind = X.shape[1], len(base), int(len(step) != 1), KINDS[loss]
     scratch = aligned(TILE * (1 + stepped) + (TILE * d if d <= NARROW else d + TILE), m).reshape(-1)
-    run, rows = for_rows(lambda floats: _compiled(floats, d, stepped, kind), X)
+    run, rows = _for_rows(X, stepped, kind)
     tuples = (0,) * stepped, (0,) * kind
     run(rows, y, step, base, count, state, squares, scratch, *tuples, *(((0,) * d,) if d <= NARROW else ()))

@@ -20,7 +20,7 @@ for 784 inputs and 10 labels.
 import numpy as np
 
 from tinynet_fast.kernels import layout as at
-from tinynet_fast.kernels.compiler.jit import REORDERED, compiled, for_rows, kernel, part
+from tinynet_fast.kernels.compiler.jit import REORDERED, for_rows, kernel, part
 from tinynet_fast.kernels.compiler.signatures import SOFTMAX
 from tinynet_fast.kernels.compiler.simd import (
     REGISTER,
@@ -270,7 +270,7 @@ def sgd_softmax_epochs(X, y, schedule, weights, means, paid, errors, losses):
     _put(weights, parts[:, 0])
     if averaged:
         _put(means, parts[:, 1])
-    run, X = for_rows(lambda floats: compiled(epochs, f"{floats}2 {SOFTMAX} t{many} t{single} t{averaged}"), X)
+    run, X = for_rows(epochs, f"{SOFTMAX} t{many} t{single} t{averaged}", X, reorders=True)
     run(X, y, schedule, table, state, losses, (0,) * many, (0,) * single, (0,) * averaged)
     _take(parts[:, 0], weights)
     if averaged:
