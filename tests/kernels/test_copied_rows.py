@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from compare import needs_numba
 
-from tinynet_fast import bootstrap, sweep, sweep_mlp, train_mlp, train_neuron
+from tinynet_fast import bootstrap, sweep, sweep_mlp, train_mlp
 from tinynet_fast.kernels.compiler import jit
 from tinynet_fast.kernels.compiler.signatures import MODELS, NETWORK, REGULARIZED
 from tinynet_fast.kernels.fast import many_neurons, network, regularized_neuron
@@ -51,7 +51,7 @@ def test_a_kernel_that_reorders_sums_is_compiled_at_once(monkeypatch):
 def test_rows_of_the_usual_type_are_not_copied(kernel):
     rows = ROWS.astype(np.float64)
     assert jit.for_rows(kernel, WORDS, rows)[1] is rows
-    assert kernel._copied == 0
+    assert not kernel._copied
 
 
 @needs_library

@@ -86,7 +86,7 @@ class Compiled:
     def __init__(self, function: Callable[..., Any], **options: Any) -> None:
         self.py_func, self._options = function, options
         self._by_signature: dict[str, tuple[Callable[..., Any], str]] = {}
-        self._copied = 0  # numbers of rows, for kernels that take them as they are
+        self._copied: dict[str, int] = {}  # numbers of rows that were copied in place of a kernel for them
         self.name = f"{function.__module__.removeprefix('tinynet_fast.kernels.')}.{function.__qualname__}"
         update_wrapper(self, function)
 
@@ -159,10 +159,12 @@ class Compiled:
 
         Of all calls together, `most` numbers are copied, and without Numba all.
         """
-        if own in self._by_signature or native.find(self.name, own) or not native.find(self.name, other):
+        if own in self._by_signature:
             return False
-        self._copied += count
-        return self._copied <= most or not has_numba()
+        if own not in self._copied and (native.find(self.name, own) or not native.find(self.name, other)):
+            return False
+        self._copied[own] = self._copied.get(own, 0) + count
+        return self._copied[own] <= most or not has_numba()
 
     def _find(self, signature: str) -> tuple[Callable[..., Any], str]:
         """The function for a signature, and how it was compiled. Only Numba's takes the lock."""
