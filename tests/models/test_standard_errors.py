@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tinynet_fast import Neuron, TrainingWarning, train_neuron
+from tinynet_fast.models.sandwich import sandwich
 from tinynet_fast.rows.datasets import make_pass_fail
 
 ROWS = make_pass_fail(800, 3, seed=2)
@@ -48,6 +49,23 @@ def test_sample_weights_and_l2():
     np.testing.assert_allclose(model.standard_errors(ROWS.X, ROWS.y, sample_weight=counts, l2=l2), ref, rtol=1e-9)
     model.training["l2"] = l2
     np.testing.assert_allclose(model.standard_errors(ROWS.X, ROWS.y, sample_weight=counts), ref, rtol=1e-9)
+
+
+def test_the_gradient_is_that_of_the_penalised_loss():
+    """Zero where the loss is least, and elsewhere what differences of the loss say."""
+    counts, l2 = np.random.default_rng(1).integers(0, 4, 800).astype(float), np.array([0.2, 0.2, 0.2, 0.0])
+    rows = [(ROWS.X[:300], ROWS.y[:300], counts[:300]), (ROWS.X[300:], ROWS.y[300:], counts[300:])]
+    model = newton(ROWS.X, ROWS.y, counts, 800 * 0.2)
+    least = np.append(model.weights, model.bias)
+    assert np.abs(sandwich(rows, least, l2).gradient).max() < 1e-9
+
+    def loss(w):
+        z = np.column_stack([ROWS.X, np.ones(800)]) @ w
+        return np.sum(counts * (np.logaddexp(0.0, z) - ROWS.y * z)) + 800 * np.sum(0.5 * l2 * w * w)
+
+    w, steps = least + np.array([0.3, -0.2, 0.1, 0.5]), 1e-5 * np.eye(4)
+    ref = [(loss(w + step) - loss(w - step)) / 2e-5 for step in steps]
+    np.testing.assert_allclose(sandwich(rows, w, l2).gradient, ref, rtol=1e-6)
 
 
 def test_the_penalty_of_a_standardised_run():

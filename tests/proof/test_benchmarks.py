@@ -5,6 +5,8 @@ Sizes are tiny, and no test depends on a time.
 
 import json
 import math
+import shutil
+import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 
 from tinynet_fast.kernels import reference
 from tinynet_fast.kernels.fast import floors
-from tinynet_fast.proof.bench import core, gcc, measure, network, neuron, show
+from tinynet_fast.proof.bench import core, gcc, machine, measure, network, neuron, show
 from tinynet_fast.proof.bench.floors import Floors, measure_floors
 from tinynet_fast.proof.bench.measure import Contender, NotEqualError, Result
 
@@ -88,6 +90,12 @@ def test_loops_in_c_of_any_size_learn_the_plain_loops_weights():
         assert apart <= 1e-12, problem.name
     smallest = np.array([5e-324])
     assert (smallest * 1.0 > 0.0).all()  # -ffast-math has not changed how this process rounds
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="there is no gcc")
+def test_figures_name_the_version_of_gcc():
+    said = subprocess.run(["gcc", "--version"], capture_output=True, text=True, check=True).stdout
+    assert machine.machine()["gcc"] in said.splitlines()[0]
 
 
 def test_without_gcc_its_contender_is_left_out(monkeypatch):
