@@ -306,7 +306,7 @@ def write_scores(blocks: Iterable[Scores], model: Model, output: str | os.PathLi
         return write_parquet(blocks, model, file)
 
 
-def write_csv(blocks: Iterable[Scores], model: Model, file: Any, formulas: bool = False) -> int:
+def write_csv(blocks: Iterable[Scores], model: Model, file: Any, formulas: bool) -> int:
     """Write predictions as CSV. Floats have the fewest digits that give them back. Return how many rows there were.
 
     Labels, and names of numbers, that look like formulas get a ' before them, unless `formulas`.

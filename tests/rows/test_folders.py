@@ -7,6 +7,7 @@ from tinynet_fast import load, train_mlp, train_neuron
 from tinynet_fast.rows.datasets import make_pass_fail
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats import is_source, open_source
+from tinynet_fast.rows.formats.folders import NOTHING, typed
 from tinynet_fast.rows.formats.paths import Local, Remote, natural_key, search
 from tinynet_fast.scoring import predict_file
 
@@ -132,6 +133,17 @@ def test_columns_from_the_names_of_folders(tmp_path, ending):
     np.testing.assert_allclose(
         [float(line.split(",")[1]) for line in lines], few.model.predict_proba(X[500:600, [3, 1]]), rtol=1e-15
     )
+
+
+def test_what_the_texts_of_folders_are():
+    """Whole numbers, numbers, or text, all of one kind; Python's own underscores are none of a number."""
+    assert [(type(value), value) for value in typed(["7", "012"])] == [(int, 7), (int, 12)]
+    assert [(type(value), value) for value in typed(["7", "0.5"])] == [(float, 7.0), (float, 0.5)]
+    assert typed(["1_000", "2"]) == ["1_000", "2"]
+    assert typed(["1_0.5", "2"]) == ["1_0.5", "2"]
+    assert typed(["nan", "2"]) == ["nan", "2"]
+    assert typed(["123456789012345678", NOTHING]) == [123456789012345678, None]
+    assert typed(["1234567890123456789"]) == [1.2345678901234568e18]
 
 
 def test_values_of_folders(tmp_path):

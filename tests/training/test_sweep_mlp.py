@@ -219,6 +219,17 @@ def test_one_network_is_trained_by_itself():
     np.testing.assert_array_equal(flat(result.best_model), flat(train_mlp(X, Y, epochs=2, seed=1).model))
 
 
+def test_a_seed_is_drawn_only_if_something_is_random():
+    """With weights that are given, that is which rows a fold holds out, and not if the folds are given, too."""
+    options = {"weights": [np.full((3, 2), 0.1), np.ones((2, 1))], "hidden": (2,), "epochs": 2}
+    result = sweep_mlp(X, Y, folds=2, **options)
+    assert isinstance(result.seed[0], int)
+    again = sweep_mlp(X, Y, folds=2, seed=[result.seed[0]], **options)
+    np.testing.assert_array_equal(again.held_out_loss, result.held_out_loss)
+    assert sweep_mlp(X, Y, **options).seed == [None]
+    assert sweep_mlp(X, Y, folds=np.arange(len(Y)) % 2, **options).seed[0] is None
+
+
 @warns
 def test_folds_are_dealt_from_the_first_seed_and_the_best_is_judged_by_them():
     result = sweep_mlp(X, Y, hidden=(3,), learning_rate=[1e-4, 0.5], seed=[7, 8], folds=3, epochs=30)

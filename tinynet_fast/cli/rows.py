@@ -88,9 +88,7 @@ def buckets(text: str | None) -> dict[str, int]:
     return found
 
 
-def open_rows(
-    data: list[Path], target: str, features: str | None = None, drop_missing: bool = False, numbers: bool = False
-) -> Source:
+def open_rows(data: list[Path], target: str, features: str | None, drop_missing: bool, numbers: bool) -> Source:
     """Open files to learn from: the labels, or if asked for the numbers, and the columns in `features` (default: all
     others).
     """

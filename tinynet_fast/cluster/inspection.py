@@ -157,7 +157,7 @@ def _check_known(labels: np.ndarray, y: np.ndarray, shard: int, row: int) -> Non
         raise TableError(f"{place(shard, row + i)}: {error}") from None
 
 
-def merge_labels(parts: Sequence[ShardLabels], known: np.ndarray | None, most: int = 2) -> ShardLabels:
+def merge_labels(parts: Sequence[ShardLabels], known: np.ndarray | None, most: int) -> ShardLabels:
     """Add up the rows and labels of all shards. ValueError if there is no row, only one label, or more than `most`."""
     rows = sum(part.rows for part in parts)
     if not rows:

@@ -279,7 +279,7 @@ def _addresses(options: dict[str, Any], item: str | os.PathLike[str]) -> list[tu
     return addresses
 
 
-def target_layout(what: str, y: Any, features: Sequence[str] | None, numbers: bool = False) -> Layout:
+def target_layout(what: str, y: Any, features: Sequence[str] | None, numbers: bool) -> Layout:
     """A layout whose labels are the column `y`; or one that reads the `numbers` in this column, or in several."""
     if numbers:
         return Layout(None, columns_with(number_names(what, y), features))

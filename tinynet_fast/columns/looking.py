@@ -71,9 +71,7 @@ def mark_in(
     return marks_in(table, names, named, known).shown or known
 
 
-def marks_in(
-    table: Table, names: Iterable[str], named: frozenset[str] = frozenset(), known: str | None = None
-) -> Marks:
+def marks_in(table: Table, names: Iterable[str], named: frozenset[str], known: str | None) -> Marks:
     """What some columns of a table say about the decimal mark. (See `mark_in`.)"""
     found: dict[str, Marks] = {}
     for name in names:

@@ -74,7 +74,7 @@ def judge(model: Neuron | MLP | Any, X: Any = None, y: Any = None) -> Judged:
     return Judged(model.labels, p, codes, model.threshold if len(model.labels) == 2 else None)
 
 
-def judge_numbers(model: Neuron | MLP | Any, X: Any = None, y: Any = None) -> JudgedNumbers:
+def judge_numbers(model: Neuron | MLP | Any, X: Any, y: Any) -> JudgedNumbers:
     """Return the rows of a report; or the rows `X` with their true numbers `y` and a model's predictions.
 
     ValueError for labels, and for several numbers a row.

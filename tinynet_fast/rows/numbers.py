@@ -79,7 +79,7 @@ def read_numbers(
     return array
 
 
-def check_targets(array: np.ndarray, n_targets: int | None, name: str = "y") -> None:
+def check_targets(array: np.ndarray, n_targets: int | None, name: str) -> None:
     """ValueError if rows do not have as many numbers as they need."""
     if n_targets is not None and targets_in(array) != n_targets:
         has, are = targets_in(array), "are" if n_targets > 1 else "is"

@@ -118,7 +118,7 @@ def is_sparse(X: Any) -> bool:
     return isinstance(X, CSR) or (scipy is not None and bool(scipy.issparse(X)))
 
 
-def as_rows(X: Any, name: str = "X") -> Any:
+def as_rows(X: Any, name: str) -> Any:
     """`X` as `CSR` if it is sparse, else what `as_matrix` returns."""
     return as_csr(X, name) if is_sparse(X) else as_matrix(X, name)
 

@@ -185,7 +185,7 @@ def checked_matrix(X: Any) -> Any:
     return X if all(a is b for a, b in zip(parts, (X.data, indices, indptr), strict=True)) else type(X)(parts, X.shape)
 
 
-def checked_weights(sample_weight: Any, X: Any, dtype: Any, holds_out: bool = False) -> np.ndarray | None:
+def checked_weights(sample_weight: Any, X: Any, dtype: Any, holds_out: bool) -> np.ndarray | None:
     """The sample weights of rows to train on; ValueError if all are 0.
 
     With early stopping (`holds_out`), scikit-learn's own error comes later, for the rows held out.

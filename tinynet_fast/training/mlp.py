@@ -341,9 +341,7 @@ def check_total_weight(options: Options) -> None:
         raise ValueError("sample_weight adds up to more than a float64 holds: divide it by its largest")
 
 
-def choose_network_engine(
-    options: Options, start: np.ndarray, sizes: list[int], loss: ChosenLoss, dtype: Any = np.float64
-) -> None:
+def choose_network_engine(options: Options, start: np.ndarray, sizes: list[int], loss: ChosenLoss, dtype: Any) -> None:
     """Leave to `strict` the rows, starts and losses on which `fast` does not keep its promise, or has no kernel."""
     given = options.rows.sample_weight
     least, most, largest = SINGLE_BOUNDS if dtype == np.float32 else (LEAST_WEIGHT, np.inf, LARGEST_SUM)

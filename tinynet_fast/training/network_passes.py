@@ -94,9 +94,7 @@ def _cut(part: list[int], plans: Sequence[NetworkPlan]) -> list[list[int]]:
     return cut + [[i] for i in last]
 
 
-def train_networks(
-    plans: Sequence[NetworkPlan], threads: int = 1, checkpoint: SweepCheckpoint | None = None
-) -> Trained:
+def train_networks(plans: Sequence[NetworkPlan], threads: int, checkpoint: SweepCheckpoint | None = None) -> Trained:
     """Train all networks. Each ends with the weights that it has if it is trained alone, to the engine's promise."""
     epochs, started = plans[0].options.epochs, perf_counter()
     found = Trained.nothing(len(plans), epochs)

@@ -21,7 +21,7 @@ def check_hidden(hidden: Any) -> list[int]:
     return [check_whole("a hidden layer's width", width) for width in widths]
 
 
-def network_sizes(n_features: int, units: list[int], n_labels: int, loss: str, n_targets: int = 1) -> list[int]:
+def network_sizes(n_features: int, units: list[int], n_labels: int, loss: str, n_targets: int) -> list[int]:
     """The inputs, the hidden units and the outputs: one output for two labels, else one for each label.
 
     Without labels, there is an output for each target.

@@ -55,7 +55,7 @@ def check_range(rows: Rows, loss: ChosenLoss, names: Sequence[str] | None) -> No
     seen.warn_of_constants()
 
 
-def standardise_targets(rows: Rows, names: Sequence[str] | None, in_order: bool = False) -> None:
+def standardise_targets(rows: Rows, names: Sequence[str] | None, in_order: bool) -> None:
     """Compute mean and deviation of each target over the rows, and hand out standardised numbers from now on.
 
     Sample weights do not count, as for inputs.
@@ -70,10 +70,10 @@ def check_validation(
     validation: Any,
     n_features: int,
     labels: np.ndarray | None,
-    sparse: bool = False,
-    names: list[str] | None = None,
-    loss: ChosenLoss | None = None,
-    n_targets: int = 1,
+    sparse: bool,
+    names: list[str] | None,
+    loss: ChosenLoss | None,
+    n_targets: int,
 ) -> tuple[Any, np.ndarray]:
     """The rows of validation=(X, y), matched by name with those to train on, and their codes.
 

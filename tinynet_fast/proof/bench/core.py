@@ -32,7 +32,7 @@ def core_problems(quick: bool) -> list[tuple[str, Make]]:
 def run_core(
     problems: list[tuple[str, Make]],
     rounds: int,
-    tell: Callable[[str], Any] = lambda doing: None,
+    tell: Callable[[str], Any],
 ) -> dict[str, Any]:
     """Measure everything and return plain JSON values. `tell` is called before each step with its name.
 

@@ -201,7 +201,7 @@ def _own(batch: Any) -> Any:
 
 
 def open_iterator(
-    X: Any, y: Any, features: list[str] | None, columns: list[str] | None, drop: bool, numbers: bool = False
+    X: Any, y: Any, features: list[str] | None, columns: list[str] | None, drop: bool, numbers: bool
 ) -> Source:
     """An iterator of blocks, or a function that makes one. `columns` are taken from blocks whose columns have names."""
     if y is not None:

@@ -10,7 +10,7 @@ from tinynet_fast.rows.formats.registry import Asked
 from tinynet_fast.rows.formats.source import Source, Stamp, with_rows
 
 
-def layout_of(y: Any, features: list[str] | None, drop: bool, raw: bool = False) -> Layout:
+def layout_of(y: Any, features: list[str] | None, drop: bool, raw: bool) -> Layout:
     """The layout of a table with the target `y`."""
     if y is not None and not isinstance(y, str):
         raise TableError(f"y is a {type(y).__name__}; here it is the name of the target column")
