@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -169,6 +170,22 @@ def test_ridge_losses_are_scikit_learns():
             share = np.mean(~there)
             ref = Ridge(alpha=penalty * share).fit(X[~there], y[~there]).predict(X[there])
             np.testing.assert_allclose(losses[k, there], (ref - y[there]) ** 2, rtol=1e-9)
+
+
+@pytest.mark.parametrize("loss", [None, "huber"])
+def test_the_penalty_of_a_neuron_is_that_of_all_rows(loss):
+    """Of a sample, a neuron is trained with the l2 that gives it the same share of the loss."""
+    rng = np.random.default_rng(2)
+    X, y = rng.standard_normal((60, 4)), rng.standard_normal(60)
+    rows = number_defaults._rows(X, y, 0, 1000, number_defaults.choose_loss(loss, "linear"))
+    rows = replace(rows, in_all=3 * len(rows))
+    options = {"learning_rate": 0.01, "epochs": 3, "output": "linear"} | ({"loss": loss} if loss else {})
+    losses = number_defaults._losses_of_neuron(rows, options | {"l2": 7.0 / rows.in_all})
+    if loss is None:
+        ref = number_defaults._ridge_losses(rows, np.array([7.0]))[0]
+    else:
+        ref = number_defaults.held_out(train_neuron, rows, options | {"l2": 7.0 / len(rows)})
+    np.testing.assert_allclose(losses, ref, rtol=1e-12)
 
 
 def test_a_network_is_taken_if_it_is_clearly_better():
