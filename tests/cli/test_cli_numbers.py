@@ -69,7 +69,9 @@ def test_pictures(run, refused, model):
         assert run("plot", kind, "m.json", "h.csv", "--output", f"{kind}.svg")[0] == 0
     assert "model predicts numbers" in refused("plot", "roc", "m.json", "h.csv", "--output", "r.svg")
     assert "4 inputs" in refused("plot", "boundary", "m.json", "h.csv", "--output", "r.svg")
-    assert run("evaluate", "m.json", "h.csv", "--report", "p.html")[0] == 0
+    status, said, _ = run("evaluate", "m.json", "h.csv", "--report", "p.html")
+    assert status == 0
+    assert said.endswith("page: p.html\n")
     assert run("train", "n.csv", "--target", "price", "--features", "size", "--model", "one.json", *QUICK)[0] == 0
     assert run("plot", "boundary", "one.json", "n.csv", "--output", "b.svg")[0] == 0
 

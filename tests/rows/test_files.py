@@ -1,5 +1,6 @@
 """CSV files: what is read, and errors that name file, line and column; with pyarrow and without it."""
 
+import hashlib
 import sys
 
 import numpy as np
@@ -141,3 +142,13 @@ def test_missing_file(tmp_path, reader):
         open_source(tmp_path / "none.csv")
     with pytest.raises(IsADirectoryError):
         Stamp.of(tmp_path)
+
+
+def test_the_fingerprint_of_a_file_is_what_checkpoints_have(tmp_path):
+    """Checkpoints of earlier versions hold it, so it must stay."""
+    (tmp_path / "a.csv").write_text("x,y\n1,0\n2,1\n")
+    assert Stamp.of(tmp_path / "a.csv").fingerprint() == {
+        "name": "a.csv",
+        "size": 12,
+        "digest": hashlib.blake2b(b"x,y\n1,0\n2,1\n", digest_size=16).hexdigest(),
+    }

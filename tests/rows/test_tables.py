@@ -90,6 +90,12 @@ def test_rows_with_names():
         table_of([{"a": 1, "b": 2}, {"a": 1}])
 
 
+def test_a_column_of_pyarrow_without_a_type_has_no_values():
+    pa = pytest.importorskip("pyarrow")
+    table = table_of(pa.table({"x": pa.nulls(3), "z": [1.0, 2.0, 3.0]}))
+    np.testing.assert_array_equal(table.columns["x"], np.full(3, np.nan), strict=True)
+
+
 def test_parts_of_a_table():
     table = table_of({"a": [1.0, 2.0, 3.0, 4.0, 5.0], "b": list("xyxyz")}, "rows")
     part = table.take(np.array([False, True, False, True, False]))
