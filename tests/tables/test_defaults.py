@@ -8,6 +8,7 @@ import pytest
 from tinynet_fast import train, train_mlp, train_neuron
 from tinynet_fast.tables import defaults
 from tinynet_fast.tables.defaults import find_options
+from tinynet_fast.tables.number_defaults import find_number_options
 
 
 def two_labels(n=300, d=4, seed=0, noise=1.0):
@@ -299,3 +300,13 @@ def test_the_search_walks_along_the_penalties(best, tried, monkeypatch):
     found = defaults.climbed(rows, {}, losses_of, 1.0)
     assert seen == tried
     assert found.options["l2"] == 10.0 ** (best / 2 - 2) / 50
+
+
+@pytest.mark.parametrize(("n", "d", "epochs"), [(1 << 12, 4, 64), (1 << 12, 128, 32), (100, 4, 500), (1 << 17, 2, 5)])
+def test_how_often_a_neuron_sees_the_rows(n, d, epochs):
+    """262,144 rows over all epochs, or as many as have 16,777,216 numbers; 5 to 500 epochs."""
+    X = np.random.default_rng(0).standard_normal((n, d))
+    found = find_options(X, (X[:, 0] > 0).astype(int), 2, given={"l2": 0.0, "learning_rate": 0.1})
+    assert found.options["epochs"] == epochs
+    found = find_number_options(X, X[:, 0] + X[:, 1], (), {"l2": 0.0, "learning_rate": 0.01})
+    assert found.options["epochs"] == epochs
