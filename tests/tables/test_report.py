@@ -6,7 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from tinynet_fast.tables.report import Report
+from tinynet_fast.tables.metrics import Score
+from tinynet_fast.tables.report import Baseline, Report, _notes
 from tinynet_fast.tables.report_view import MOST_LABELS
 
 
@@ -143,3 +144,14 @@ def test_json_holds_every_score():
 def test_numbers_that_cannot_be_judged(p, codes, shares, message):
     with pytest.raises(ValueError, match=message):
         Report.of(["a", "b"], np.asarray(p), np.asarray(codes), shares)
+
+
+def test_notes_compare_with_the_baseline_only_if_there_are_two_labels():
+    baseline = Baseline("a", [0.5, 0.5], True, 0.5, 0.7, 0.5, 0.5)
+    worse, unclear = Score(-0.2, -0.3, -0.1), Score(0.1, -0.1, 0.3)
+    both, one = np.array([[3, 1], [1, 3]]), np.array([[3, 1], [0, 0]])
+    labels = np.array(["a", "b"])
+    assert "the probabilities are of no use" in _notes(labels, both, baseline, worse)[0]
+    assert "the difference may be chance" in _notes(labels, both, baseline, unclear)[0]
+    assert _notes(labels, both, baseline, Score(0.3, 0.1, 0.4)) == ()
+    assert _notes(labels, one, baseline, worse) == ("all rows have the same label, a: AUC is undefined",)
