@@ -13,7 +13,6 @@ SGD_OPTIONS = [
     {"learning_rate": "invscaling", "eta0": 0.5},
     {"learning_rate": "invscaling", "eta0": 0.5, "power_t": 0.25},
     {"learning_rate": "adaptive", "max_iter": 40, "tol": 0.01, "n_iter_no_change": 2},
-    {"learning_rate": "auto"},
     {"learning_rate": "constant", "penalty": "l1", "alpha": 1e-3},
     {"learning_rate": "constant", "penalty": "elasticnet", "alpha": 1e-3, "l1_ratio": 0.4},
     {"learning_rate": "constant", "penalty": None},
@@ -39,11 +38,11 @@ SGD_OPTIONS = [
     {"learning_rate": "constant", "parts": True},
     {"learning_rate": "constant", "parts": True, "shuffle": False, "average": True},
     {"parts": True, "shuffle": False},
-    {"parts": True, "learning_rate": "auto"},
     {"learning_rate": "constant", "parts": True, "penalty": "l1", "alpha": 1e-3},
     {"learning_rate": "constant", "told": True},
     {"learning_rate": "constant", "dtype": np.float32},
 ]
+WITH_PROBABILITIES = {"SGDClassifier": {"loss": "log_loss"}, "MLPClassifier": {}}  # their default loss has none
 SGD_CHOICES = {
     "learning_rate": (None, "constant", "constant", "invscaling", "adaptive"),
     "eta0": (0.01, 0.1),
@@ -141,7 +140,7 @@ def fitted(
     how = {key: options.pop(key, False) for key in ("weighted", "held", "again", "start")}
     if given_weights:
         options["class_weight"] = {label: 1.0 + i for i, label in enumerate(np.unique(y).tolist())}
-    model, recorder = getattr(ours, name)(**{"random_state": 3} | options), Recorder()
+    model, recorder = getattr(ours, name)(**{"random_state": 3} | WITH_PROBABILITIES[name] | options), Recorder()
     if told:
         model.set_callbacks(recorder)
     trained_in_parts(model, X, y, how["weighted"]) if parts else trained(model, X, y, how, classes, sparse)
@@ -186,7 +185,7 @@ def from_stream(name, **options):
 
     found = {}
     for kind in ("csv", "npy", "function"):
-        model = getattr(ours, name)(random_state=3, **options)
+        model = getattr(ours, name)(random_state=3, **WITH_PROBABILITIES[name], **options)
         found[kind] = ours.partial_fit_stream(model, *written(kind, 700), epochs=2)
         found[f"{kind}, predicted"] = model.predict_proba(rows(700, False)[0][:50]) if kind != "csv" else None
     return found

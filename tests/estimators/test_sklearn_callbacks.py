@@ -5,6 +5,7 @@ import pytest
 
 pytest.importorskip("sklearn.callback", reason="no scikit-learn, or one before 1.9, which has no callbacks")
 
+from scipy.sparse import csr_array
 from sklearn import callback
 from sklearn.base import clone
 from sklearn.datasets import make_classification
@@ -138,3 +139,20 @@ def test_scikit_learns_own(model, capsys):
 def test_what_is_no_callback_is_refused():
     with pytest.raises(TypeError, match="callbacks must be instances"):
         SGDClassifier(loss="log_loss").set_callbacks(print)
+
+
+@pytest.mark.parametrize("engine", ["fast", "strict", "exact"])
+@pytest.mark.parametrize("average", [False, True])
+def test_models_of_sparse_rows_after_each_epoch_are_those_of_dense_rows(average, engine):
+    """While a model is trained on sparse rows, its weights and means are kept in parts."""
+    seen = []
+    for rows in (X, csr_array(X)):
+        recorder = Recorder()
+        options = {"average": average, "alpha": 0.01, "max_iter": 3, "tol": None, "random_state": 0}
+        # With an intercept, scikit-learn takes other steps for sparse rows.
+        SGDClassifier(loss="log_loss", fit_intercept=False, engine=engine, **options).set_callbacks(recorder).fit(
+            rows, Y
+        )
+        seen.append([np.column_stack([each.coef_, each.intercept_]) for each in recorder.fitted()])
+    assert len(seen[0]) == len(seen[1]) == 3
+    np.testing.assert_allclose(seen[1], seen[0], rtol=1e-9)

@@ -334,3 +334,14 @@ def test_a_path_in_place_of_rows_is_refused_with_the_remedy(method, path, neuron
     for model in (neuron, network):
         with pytest.raises(ValueError, match=r"X is 'rows.csv', a path, but .*predict_file"):
             getattr(model, method)(path)
+
+
+@pytest.mark.parametrize("features", [[1, 2], np.array(["1", "2"]), ("1", 2)], ids=str)
+def test_names_of_inputs_are_python_texts(features):
+    """Whatever they were given as: a file holds texts."""
+    for model in (
+        Neuron(weights=[1.0, 2.0], bias=0.0, features=features),
+        MLP(weights=[[[1.0], [2.0]]], biases=[[0.0]], features=features),
+    ):
+        assert model.features == ["1", "2"]
+        assert {type(name) for name in model.features} == {str}

@@ -13,7 +13,7 @@ from tinynet_fast.columns import Columns
 from tinynet_fast.columns.kinds import Hashed, Levels, Numbers
 from tinynet_fast.rows.messages import printable
 from tinynet_fast.tables.evaluate import evaluate
-from tinynet_fast.tables.page import page, write_page
+from tinynet_fast.tables.page import _value, page, write_page
 from tinynet_fast.tables.report_view import number
 
 
@@ -125,3 +125,9 @@ def test_without_matplotlib_the_page_says_so(rows, monkeypatch):
     seen = Page(page(evaluate(result.model, *rows), result.model, result))
     assert "img" not in seen.tags
     assert any("pip install 'tinynet-fast[plot]'" in text for text in seen.texts)
+
+
+def test_values_of_options():
+    assert [_value(value) for value in (True, False, 3, 0.123456789, 1e-10, "sgd")] == [
+        *("yes", "no", "3", "0.123457", "1e-10", "sgd")
+    ]
