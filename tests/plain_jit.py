@@ -28,5 +28,5 @@ def compiled(function, signature):
     return function
 
 
-def for_rows(function, words, X, usual="d"):
+def for_rows(function, words, X, usual="d", reorders=False):
     return function, X

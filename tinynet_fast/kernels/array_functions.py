@@ -4,6 +4,7 @@ import numpy as np
 
 from tinynet_fast.kernels.point_functions import (
     ABSOLUTE_ERROR,
+    ADAM,
     EXPONENTIAL,
     FOCAL,
     HINGE,
@@ -12,9 +13,12 @@ from tinynet_fast.kernels.point_functions import (
     LEAK,
     LEAKY_RELU,
     LEAST_SQUARES,
+    NESTEROV,
     POISSON,
     QUANTILE,
     RELU,
+    RMSPROP,
+    SGD,
     SIGMOID,
     SILU,
     SQUARED_ERROR,
@@ -129,3 +133,29 @@ def log_total(sums, start, outputs):
     part = sums[:, start : start + outputs]
     largest = part.max(axis=1)
     return largest + np.log(np.exp(part - largest[:, np.newaxis]).sum(axis=1))
+
+
+# --- steps of a parameter ---------------------------------------------------------------------------------------------
+
+
+def truncate(weight, owed, paid):
+    """Weights moved towards zero, and never past it, by what the l1 penalty has asked for and not yet been paid."""
+    down, up = np.maximum(0.0, weight - (owed + paid)), np.minimum(0.0, weight + (owed - paid))
+    return np.where(weight > 0.0, down, np.where(weight < 0.0, up, weight))
+
+
+def network_step(p, g, params, first, second, optimizer, rate, share, share2, epsilon):
+    """Move parameters `p`, a slice, whose gradients are `g`, and bring their moments up to date."""
+    if optimizer == SGD or optimizer == NESTEROV:
+        first[p] = share * first[p] - rate * g
+        params[p] += share * first[p] - rate * g if optimizer == NESTEROV else first[p]
+    elif optimizer == ADAM:
+        first[p] = share * first[p] + (1.0 - share) * g
+        second[p] = share2 * second[p] + (1.0 - share2) * (g * g)
+        params[p] -= rate * first[p] / (np.sqrt(second[p]) + epsilon)
+    elif optimizer == RMSPROP:
+        second[p] = share2 * second[p] + (1.0 - share2) * (g * g)
+        params[p] -= rate * g / (np.sqrt(second[p]) + epsilon)
+    else:  # ADAGRAD
+        second[p] += g * g
+        params[p] -= rate * g / (np.sqrt(second[p]) + epsilon)

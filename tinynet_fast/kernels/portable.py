@@ -313,7 +313,7 @@ def many_neurons(plain: bool = False) -> SimpleNamespace:
     run them, where nothing can be compiled."""
     from tinynet_fast.kernels.fast import many_neurons as fused
 
-    others: dict[str, Any] = {"compiled": lambda function, signature: function} if plain else {}
+    others: dict[str, Any] = {"for_rows": lambda function, words, X: (function, X)} if plain else {}
     made = rebuilt(fused, __name__, plain, fma=product_and_sum, **others)
     return SimpleNamespace(**(vars(fused) | made))
 

@@ -67,6 +67,7 @@ loss_slope = inlined(reference.loss_slope)
 history_loss = inlined(reference.history_loss)
 log_total = as_it_is(reference.log_total)
 truncate = as_it_is(reference.truncate)
+network_step = inlined(reference.network_step)
 
 
 # --- one neuron -------------------------------------------------------------------------------------------------------
@@ -191,7 +192,6 @@ network_forward = as_it_is(reference.network_forward)
 network_targets = as_it_is(reference.network_targets)
 network_loss = as_it_is(reference.network_loss)
 network_backward = as_it_is(reference.network_backward)
-network_step = inlined(reference.network_step)
 network_update = as_it_is(reference.network_update)
 network_epochs = as_it_is(reference.network_epochs)
 network_logits = as_it_is(reference.network_logits)

@@ -11,21 +11,10 @@ import numpy as np
 from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.array_functions import *  # noqa: F403 - the engine's functions are all found here
 from tinynet_fast.kernels.reference import (
-    ADAM,
     CLIPPED_LOG_LOSS,
-    NESTEROV,
-    RMSPROP,
-    SGD,
     SMALLEST_SCALE,
     SOFTMAX,
 )
-
-
-def truncate(weight, owed, paid):
-    """Weights moved towards zero, and never past it, by what the l1 penalty has asked for and not yet been paid."""
-    down, up = np.maximum(0.0, weight - (owed + paid)), np.minimum(0.0, weight + (owed - paid))
-    return np.where(weight > 0.0, down, np.where(weight < 0.0, up, weight))
-
 
 # --- one neuron -------------------------------------------------------------------------------------------------------
 
@@ -253,23 +242,6 @@ def network_backward(y, first, weight, rule, layers, params, units, gradient):
         if layer > 0:
             deltas[:, source:target] *= d @ params[p:biases].reshape(inputs, outputs).T
         target = source
-
-
-def network_step(p, g, params, first, second, optimizer, rate, share, share2, epsilon):
-    """Move parameters `p`, a slice, whose gradients are `g`, and bring their moments up to date."""
-    if optimizer == SGD or optimizer == NESTEROV:
-        first[p] = share * first[p] - rate * g
-        params[p] += share * first[p] - rate * g if optimizer == NESTEROV else first[p]
-    elif optimizer == ADAM:
-        first[p] = share * first[p] + (1.0 - share) * g
-        second[p] = share2 * second[p] + (1.0 - share2) * (g * g)
-        params[p] -= rate * first[p] / (np.sqrt(second[p]) + epsilon)
-    elif optimizer == RMSPROP:
-        second[p] = share2 * second[p] + (1.0 - share2) * (g * g)
-        params[p] -= rate * g / (np.sqrt(second[p]) + epsilon)
-    else:  # ADAGRAD
-        second[p] += g * g
-        params[p] -= rate * g / (np.sqrt(second[p]) + epsilon)
 
 
 def network_update(total, schedule, rule, layers, state):
