@@ -29,13 +29,14 @@ def in_node(net, script, tmp_path, monkeypatch):
     beside = compiled(tmp_path / "kernels.js", "--sweeps")
     signatures = signatures_in(beside)
 
-    def side_by_side(function, signature):
+    def side_by_side(function, words, X):
+        signature = f"{X.dtype.char}2 {words}"
         name = " ".join([function.__name__, *signature.split()[-3:]])
         assert signatures[name] == signature
-        return other.kernel(name, signature)
+        return other.kernel(name, signature), X
 
     with Node(beside) as other:
-        sweeps = SimpleNamespace(**(vars(many_neurons) | rebuilt(many_neurons, __name__, compiled=side_by_side)))
+        sweeps = SimpleNamespace(**(vars(many_neurons) | rebuilt(many_neurons, __name__, for_rows=side_by_side)))
         monkeypatch.setitem(PORTABLE.__dict__, "many_neurons", sweeps)
         monkeypatch.setitem(PORTABLE.__dict__, "kernels", net.kernels(signatures_in(script)))
         yield lambda: net.calls + other.calls
