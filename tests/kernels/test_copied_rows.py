@@ -17,7 +17,7 @@ LABELS = (ROWS[:, 0] > 0.3 * ROWS[:, 1]).astype(int)
 
 @pytest.fixture
 def kernel(monkeypatch):
-    """A kernel that nobody has called, and the number of numbers that it may copy."""
+    """A new kernel, for which three copies of ROWS may be made."""
     monkeypatch.setattr(jit, "MOST_COPIED", 3 * ROWS.size)
     return jit.kernel(many_neurons.train_plain.py_func)
 
@@ -88,7 +88,7 @@ TRAINED = {
     "name", [pytest.param(name, marks=needs_numba) if "of float32" in name else name for name in TRAINED]
 )
 def test_copies_give_the_same_bits(name, monkeypatch):
-    """As rows that were of the other type from the start: float32 without copies is in test_float32.py."""
+    """A copy, rows that are float64 from the start, and a kernel for float32 rows give the same weights."""
     own, other = TRAINED[name](ROWS), TRAINED[name](ROWS.astype(np.float64))
     monkeypatch.setattr(jit, "MOST_COPIED", 1 << 29)
     np.testing.assert_array_equal(TRAINED[name](ROWS), other, strict=True)
