@@ -3,12 +3,16 @@
 import numpy as np
 import pytest
 
-from tinynet_fast.kernels.compiler.jit import has_numba
+from tinynet_fast.kernels.compiler import native
+from tinynet_fast.kernels.compiler.jit import UNCOMPILED, has_numba
 from tinynet_fast.kernels.engines import ENGINES
 
 # The engines that take every option; "portable" refuses rates that are searched for, patience, noise and mixup.
 with_any_option = pytest.mark.parametrize("engine", [name for name in ENGINES if name != "portable"])
 needs_numba = pytest.mark.skipif(not has_numba(), reason="Numba compiles what is called here")
+needs_library = pytest.mark.skipif(
+    UNCOMPILED or native.library() is None, reason="no library here: `make native` compiles it"
+)
 
 
 def flat(model):

@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from compare import needs_numba
+from compare import needs_library, needs_numba
 
 from tinynet_fast import bootstrap, sweep, sweep_mlp, train_mlp
 from tinynet_fast.kernels.compiler import jit
 from tinynet_fast.kernels.compiler.signatures import MODELS, NETWORK, REGULARIZED
 from tinynet_fast.kernels.fast import many_neurons, network, regularized_neuron
 
-needs_library = pytest.mark.skipif(jit.UNCOMPILED or jit.native.library() is None, reason="no library here")
 WORDS, REORDERING = MODELS + " t1 t0 t0", f"{REGULARIZED} t0 t1"
 ROWS = np.random.default_rng(0).standard_normal((200, 6)).astype(np.float32)
 LABELS = (ROWS[:, 0] > 0.3 * ROWS[:, 1]).astype(int)

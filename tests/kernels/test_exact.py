@@ -5,16 +5,16 @@ That the bits are scikit-learn's is tested with the estimators; here nothing but
 
 import math
 from itertools import product
-from types import SimpleNamespace
 
+import exact_runs
 import numpy as np
 import pytest
 from compare import distance
-from plain_sgd import CLASSES, DEFAULTS, SHAPES, Plain, plain_loss, plain_slope
+from exact_runs import rows, solve
+from plain_sgd import CLASSES, SHAPES, Plain, plain_loss, plain_slope
 from planted import Mistake, plain_copies
 
 from tinynet_fast.kernels import exact, exact_losses, exact_sweeps
-from tinynet_fast.kernels.compiler.signatures import EXACT_DENSE, EXACT_SPARSE
 from tinynet_fast.kernels.exact import (
     ADAPTIVE,
     CONSTANT,
@@ -45,65 +45,6 @@ KINDS = range(8)
 kinds = pytest.mark.parametrize("kind", KINDS)
 sides = pytest.mark.parametrize("is_sparse", [False, True], ids=["dense", "sparse"])
 both_floats = pytest.mark.parametrize("dtype", [np.float64, np.float32])
-
-
-def rows(kind, n=40, d=4, seed=0):
-    """Rows and labels as the loss wants them."""
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((n, d))
-    value = X @ rng.standard_normal(d) + rng.logistic(size=n)
-    if kind == LOG_LOSS:
-        return X, (value > 0.0).astype(float)
-    return X, np.where(value > 0.0, 1.0, -1.0) if kind in CLASSES else value
-
-
-def settle(run):
-    """Multiply the scale into the weights, and make means of the sums."""
-    state = run.state
-    if len(run.means):
-        run.means[:] = (run.means + state[exact.A] * run.weights) / state[exact.B]
-        state[[exact.A, exact.B]] = 0.0, 1.0
-    run.weights *= run.weights.dtype.type(state[exact.SCALE])
-    state[exact.SCALE] = 1.0
-
-
-def solve(
-    X, y, start=None, bias=0.1, sample_weight=None, held=None, most=10**6, is_sparse=False, dtype=np.float64, **options
-):
-    """Train from `start` on until the kernel says that it is done, or an epoch is to be looked at."""
-    X, y, (n, d) = X.astype(dtype), y.astype(dtype), X.shape
-    given = np.zeros(exact.N_OPTIONS)
-    for name, value in (DEFAULTS | options).items():
-        given[getattr(exact, name.upper())] = value
-    state, own = np.zeros(exact.N_STATE), np.zeros(d) if start is None else start
-    state[[exact.SCALE, exact.B, exact.T]] = 1.0
-    state[exact.BIAS], state[exact.ETA], state[exact.BEST] = bias, given[exact.ETA0], np.inf
-    state[exact.SQUARE], state[exact.SIZE] = own @ own, np.abs(own).sum()
-    l1 = given[exact.PENALTY] in (L1_PENALTY, ELASTICNET)
-    places = np.arange(n)
-    ours = places if held is None else np.empty(n - held.sum(), np.int64)
-    run = SimpleNamespace(state=state, weights=own.astype(dtype), reasons=[], places=places, rows=ours)
-    run.means = np.zeros(d if given[exact.AVERAGE_FROM] else 0, dtype)
-    run.paid = np.zeros(d if l1 else 0, dtype)
-    matrix = X.ravel(), np.tile(np.arange(d, dtype=np.int32), n), np.arange(0, n * d + 1, d, dtype=np.int32)
-    kernel, signature = (exact.run_sparse, EXACT_SPARSE) if is_sparse else (exact.run_dense, EXACT_DENSE)
-    if hasattr(kernel, "compiled"):
-        kernel = kernel.compiled(signature.format(f=X.dtype.char))
-    weight = np.empty(0, dtype) if sample_weight is None else sample_weight.astype(dtype)
-    hidden = np.empty(0, np.uint8) if held is None else held.astype(np.uint8)
-    changed = run.weights, run.means, run.paid, state
-    with np.errstate(all="ignore"):
-        while not run.reasons or run.reasons[-1] in (PAUSE, SETTLE):
-            rest = y, weight, hidden, places, ours, given, *changed, most
-            run.reasons.append(int(kernel(*(matrix if is_sparse else (X,)), *rest)))
-            if run.reasons[-1] == SETTLE:
-                settle(run)
-    if run.reasons[-1] != OVERFLOW:
-        settle(run)
-    run.bias, run.mean_bias = float(state[exact.BIAS]), float(state[exact.MEAN_BIAS])
-    run.learned = np.concatenate([run.weights, run.means, run.paid, [run.bias, run.mean_bias]])
-    run.objective, run.loss, run.t = state[exact.OBJECTIVE], state[exact.TOTAL], state[exact.T]
-    return run
 
 
 # --- losses and their derivatives -------------------------------------------------------------------------------------
@@ -337,7 +278,7 @@ def test_it_stops_if_the_objective_does_not_come_down(rate, is_sparse):
 def test_a_score_that_gets_better_goes_on():
     given, state = np.zeros(exact.N_OPTIONS), np.zeros(exact.N_STATE)
     given[[exact.TOL, exact.PATIENCE]], state[exact.BEST] = (0.01, 2.0), np.inf
-    ends = [bool(exact.stops(given, state, -score)) for score in (0.5, 0.6, 0.605, 0.7, 0.7, 0.7)]
+    ends = [bool(exact_runs.exact.stops(given, state, -score)) for score in (0.5, 0.6, 0.605, 0.7, 0.7, 0.7)]
     assert ends == [False, False, False, False, False, True]
     assert state[exact.BEST] == -0.7
 
@@ -371,12 +312,11 @@ PLANTED = [
 
 def planted(mistake=None, module=None):
     """A copy of the kernels in plain Python, with a mistake in a module, which asks for nothing beforehand."""
-    copy = plain_copies(exact_losses, exact_sweeps, REAL, mistake=mistake, into=module)[REAL]
+    copy = plain_copies(exact_losses, exact_sweeps, exact, mistake=mistake, into=module)[exact]
     copy.prefetch_far = copy.ask_for = lambda *_: None
     return copy
 
 
-REAL = exact
 CHECKS = {
     "losses": lambda: test_losses_and_slopes_are_their_formulas(INSENSITIVE),
     "kinks": test_slopes_at_their_kinks_and_limits,
@@ -393,13 +333,13 @@ CHECKS = {
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("check", CHECKS)
 def test_copies_without_mistake(check, monkeypatch):
-    monkeypatch.setitem(globals(), "exact", planted())
+    monkeypatch.setattr(exact_runs, "exact", planted())
     CHECKS[check]()
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize(("module", "mistake", "check"), PLANTED, ids=[str(mistake) for _, mistake, _ in PLANTED])
 def test_planted_mistake(module, mistake, check, monkeypatch):
-    monkeypatch.setitem(globals(), "exact", planted(mistake, module))
+    monkeypatch.setattr(exact_runs, "exact", planted(mistake, module))
     with pytest.raises((AssertionError, IndexError)):
         CHECKS[check]()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from compare import needs_library
 
 from tinynet_fast import train_neuron
 from tinynet_fast.kernels import reference
@@ -19,7 +20,6 @@ from tinynet_fast.kernels.engines import EngineName
 from tinynet_fast.kernels.fast.neuron import TABLE
 
 library = None if jit.UNCOMPILED else native.library()
-needs_library = pytest.mark.skipif(library is None, reason="no library here: `make native` compiles it")
 SGD = "fast.neuron.wide_epochs", "d2 d1 d1 dw1 dw1 dw1 d1 t0"
 
 
