@@ -1,7 +1,8 @@
 """Problems for kernels, generated: every width, order of magnitude, step and block boundary worth trying."""
 
 from dataclasses import replace
-from itertools import pairwise
+from functools import cache
+from itertools import combinations, pairwise, product
 
 import numpy as np
 from hypothesis import settings
@@ -18,6 +19,28 @@ LABELLED = [loss.code for loss in LOSSES["labels"].values()]
 
 SEEDS = st.integers(0, 2**32 - 1)
 FEWER = settings(max_examples=-(-settings.default.max_examples // 4))  # where an example takes a fifth of a second
+
+
+def variants(*choices):
+    """Tuples with a value of each choice, for what a kernel is compiled for, which takes a second or more for each.
+
+    All of them in a deep run; otherwise few, of which every two values of two choices are together in one.
+    """
+    few = settings.default.max_examples < 1000
+    return st.sampled_from(_pairs(*choices) if few else list(product(*choices)))
+
+
+@cache
+def _pairs(*choices):
+    def pairs(chosen):
+        return set(combinations(enumerate(chosen), 2))
+
+    every, found = list(product(*choices)), []
+    missing = set().union(*map(pairs, every))
+    while missing:
+        found.append(max(every, key=lambda chosen: len(missing & pairs(chosen))))
+        missing -= pairs(found[-1])
+    return found
 
 
 def one_type(rng, X, kind):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from compare import assert_keeps
 from hypothesis import strategies as st
-from problems import SEEDS
+from problems import SEEDS, variants
 
 from tinynet_fast.kernels.engines import ENGINES, NUMPY, REFERENCE, SOFTMAX_BOUND, compiles
 
@@ -76,10 +76,15 @@ def problem(rng, n, d, k, reach=1.0, l2=0.0, l1=0.0, averaged=False, dtype=np.fl
     )
 
 
+KERNELS = variants((1, 2, 3, 4, 5), (False, True), (np.float64, np.float32))  # registers, of two groups if they are 5
+
+
 @st.composite
 def problems(draw):
     rng = np.random.default_rng(draw(SEEDS))
-    n, d, k = draw(st.integers(0, 40)), draw(st.integers(1, 20)), draw(st.integers(2, 40))
+    registers, averaged, dtype = draw(KERNELS)
+    n, d = draw(st.integers(0, 40)), draw(st.integers(1, 20))
+    k = draw(st.integers(max(2, 8 * registers - 7), 8 * registers))
     made = problem(
         rng,
         n,
@@ -88,8 +93,8 @@ def problems(draw):
         draw(st.sampled_from([1.0, 1.0, 1e-3])),
         draw(st.sampled_from([0.0, 0.0, 1e-3, 1.0])),
         draw(st.sampled_from([0.0, 1e-2, 1.0])),
-        draw(st.booleans()),
-        draw(st.sampled_from([np.float64, np.float32])),
+        averaged,
+        dtype,
         draw(st.sampled_from([1.0, 1.0, 1e-3, 1e3])),
         draw(st.sampled_from([0.0, 1.0, 1.0, 30.0])),
     )

@@ -10,7 +10,7 @@ from compare import distance
 from hypothesis import given
 from hypothesis import strategies as st
 from planted import Mistake, plain_copies
-from problems import FEWER, SEEDS
+from problems import FEWER, SEEDS, variants
 
 from tinynet_fast.kernels import poisson, reference, strict
 from tinynet_fast.kernels.compiler import simd
@@ -129,22 +129,31 @@ def problem(
     return LanesProblem(X, y, weights, fold_of_row, rates, l2, held, start, penalised, loss=loss)
 
 
+KINDS = (
+    (many_neurons.FOLDS, LOG_LOSS, False),
+    (many_neurons.FOLDS, LOG_LOSS, True),  # some rows belong to folds
+    (many_neurons.FOLDS, LEAST_SQUARES, False),
+    (many_neurons.DRAWS, LOG_LOSS, False),
+    (many_neurons.MEANS, LOG_LOSS, False),
+)
+KERNELS = variants((1, 2, 3, 4), KINDS, (np.float64, np.float32), (False, True))
+
+
 @st.composite
 def problems(draw):
     rng = np.random.default_rng(draw(SEEDS))
-    n, d, m = draw(st.integers(0, 50)), draw(st.integers(1, 20)), 8 * draw(st.integers(1, 4))
-    marked = draw(st.sampled_from([many_neurons.FOLDS] * 2 + [many_neurons.DRAWS, many_neurons.MEANS]))
+    registers, (marked, loss, folds), dtype, penalised = draw(KERNELS)
+    n, d, m = draw(st.integers(0, 50)), draw(st.integers(1, 20)), 8 * registers
     draws = marked != many_neurons.FOLDS
-    loss = LOG_LOSS if draws else draw(st.sampled_from([LOG_LOSS, LOG_LOSS, LEAST_SQUARES]))
     made = problem(
         rng,
         n,
         d,
         m,
-        folds=0 if draws or loss != LOG_LOSS else draw(st.sampled_from([0, 2, 5])),
-        penalised=marked != many_neurons.MEANS and draw(st.booleans()),
+        folds=draw(st.sampled_from([2, 5])) if folds else 0,
+        penalised=penalised and marked != many_neurons.MEANS,
         scale=draw(st.sampled_from([1.0, 1.0, 1e-3, 1e3, 1e-160])),
-        dtype=draw(st.sampled_from([np.float64, np.float32])),
+        dtype=dtype,
         weighted=draw(st.booleans()),
         reach=draw(st.sampled_from([1.0, 1e-3])) / (MOST_TIMES if draws else 1.0),
         loss=loss,

@@ -10,7 +10,7 @@ from compare import distance
 from hypothesis import given
 from hypothesis import strategies as st
 from planted import Mistake
-from problems import FEWER, SEEDS
+from problems import FEWER, SEEDS, variants
 from test_many_neurons import planted
 
 from tinynet_fast.kernels import reference, strict
@@ -97,14 +97,18 @@ def problem(rng, n, d, m, scale=1.0, dtype=np.float64, reach=1.0, l2=True, bias_
     return ClassesProblem(X, rng.integers(0, m, n).astype(float), schedule, options, start)
 
 
+KERNELS = variants((1, 2, 3, 4), (np.float64, np.float32), (False, True), (False, True))
+
+
 @st.composite
 def problems(draw):
     rng = np.random.default_rng(draw(SEEDS))
-    n, d, m = draw(st.integers(0, 50)), draw(st.integers(1, 20)), 8 * draw(st.integers(1, 4))
-    scale, dtype = draw(st.sampled_from([1.0, 1.0, 1e-3, 1e3])), draw(st.sampled_from([np.float64, np.float32]))
+    registers, dtype, averaged, watched = draw(KERNELS)
+    n, d, m = draw(st.integers(0, 50)), draw(st.integers(1, 20)), 8 * registers
+    scale = draw(st.sampled_from([1.0, 1.0, 1e-3, 1e3]))
     made = problem(rng, n, d, m, scale, dtype, draw(st.sampled_from([1.0, 1e-3])), draw(st.booleans()))
     cuts = tuple(sorted(2 * cut for cut in draw(st.lists(st.integers(0, n // 2), max_size=3))))
-    return replace(made, averaged=draw(st.booleans()), watched=draw(st.booleans()), cuts=cuts)
+    return replace(made, averaged=averaged, watched=watched, cuts=cuts)
 
 
 engines = pytest.mark.parametrize("fast", [True, False], ids=["fast", "strict"])

@@ -380,7 +380,8 @@ def test_validate_names_a_wrong_kernel(run_validate, monkeypatch):
     monkeypatch.setattr(
         "tinynet_fast.training.run._names", {}
     )  # it is not compiled, which later runs must not take for their kernels
-    monkeypatch.setattr(battery, "WIDTHS", (1, 3))
+    neurons = list(battery.neuron_cases(np.random.default_rng(0), 64))
+    monkeypatch.setattr(validate, "battery", lambda turns: neurons)
     status, out = run_validate()
     assert status == 1
     assert "broken promises:\nstrict: neuron, small steps\n" in out

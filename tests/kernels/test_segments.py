@@ -11,7 +11,7 @@ from compare import distance
 from hypothesis import given
 from hypothesis import strategies as st
 from planted import Mistake, plain_copies
-from problems import FEWER, SEEDS
+from problems import FEWER, SEEDS, variants
 
 from tinynet_fast.kernels import reference, strict
 from tinynet_fast.kernels.compiler import simd
@@ -88,10 +88,15 @@ def problem(rng, d, m, count, *, apart=False, scale=1.0, dtype=np.float64, stepp
     return SegmentsProblem(X, y, step, base.astype(np.int64), count, start, loss=loss)
 
 
+WIDTHS = *range(1, segments.NARROW + 1), 0  # 0: wide rows
+KERNELS = variants(WIDTHS, (np.float64, np.float32), (False, True) if STEPPED else (False,), tuple(PLAIN))
+
+
 @st.composite
 def problems(draw, apart=None):
     rng = np.random.default_rng(draw(SEEDS))
-    d = draw(st.one_of(st.integers(1, segments.NARROW), st.integers(segments.NARROW + 1, 64)))
+    d, dtype, stepped, loss = draw(KERNELS)
+    d = d or draw(st.integers(segments.NARROW + 1, 64))
     m, count = 8 * draw(st.integers(1, 4)), 8 * draw(st.integers(0, 6))
     made = problem(
         rng,
@@ -100,10 +105,10 @@ def problems(draw, apart=None):
         count,
         apart=draw(st.booleans()) if apart is None else apart,
         scale=draw(st.sampled_from([1.0, 1.0, 1e-3, 1e3, 1e-160])),
-        dtype=draw(st.sampled_from([np.float64, np.float32])),
-        stepped=STEPPED and draw(st.booleans()),
+        dtype=dtype,
+        stepped=stepped,
         reach=draw(st.sampled_from([1.0, 1e-3])),
-        loss=draw(st.sampled_from(list(PLAIN))),
+        loss=loss,
     )
     return replace(made, cuts=tuple(sorted(8 * cut for cut in draw(st.lists(st.integers(0, count // 8), max_size=3)))))
 
