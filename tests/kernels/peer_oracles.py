@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from oracles import ACTIVATIONS, EACH_OUTPUT, SHAPES, network_problem
 
+from tinynet_fast.kernels.compiler.jit import UNCOMPILED
 from tinynet_fast.kernels.point_functions import (
     ABSOLUTE_ERROR,
     CLIPPED_LOG_LOSS,
@@ -184,14 +185,14 @@ def torch_gradients(engine):
 def gradients_by_torch():
     """Networks and the gradients of autograd. They are the same for every engine."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    found = []
+    found, n = [], 9 if UNCOMPILED else 33  # a register of rows and one more; compiled, four registers
     for hidden in ((5,), (4, 3), (3, 4, 2), (20, 17), (2, 2, 2, 2)):
         for activation, outputs, loss, weighted in product(ACTIVATIONS, (1, 3), (0, 1, *EACH_OUTPUT), (False, True)):
             if outputs > 1 and loss == 1:
                 continue
             sizes, rate = (4, *hidden, outputs), 2.0**-3
             options = {"loss": loss, "weighted": weighted, "masked": weighted, "steps": Optimizer(rate), "epochs": 1}
-            problem = network_problem(sizes, activation, n=33, block=33, **options)
+            problem = network_problem(sizes, activation, n=n, block=n, **options)
             problem = replace(problem, params=problem.params * 0.5)
             parts = unflatten(problem.params, layer_table(sizes, activation))
             w, b = ([torch.tensor(part, dtype=torch.float64, requires_grad=True) for part in parts[k]] for k in (0, 1))
