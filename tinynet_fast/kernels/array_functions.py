@@ -33,7 +33,7 @@ def sigmoid(z):
 
 
 def exponential(z):
-    """exp(z), infinity where it is too large for a float."""
+    """exp(z), infinity if it is too large for a float."""
     with np.errstate(over="ignore"):
         return np.exp(z)
 

@@ -213,7 +213,7 @@ class Strict(Engine):
 class Portable(Engine):
     """The reference with elementary functions of its own: the same bits on every machine.
 
-    Where nothing can be compiled it is plain Python, as slow as `reference`.
+    If nothing can be compiled, it is plain Python, as slow as `reference`.
     """
 
     name, module, promise, is_portable = "portable", "portable", 1e-12, True

@@ -5,7 +5,7 @@ every machine: whatever the CPU, the operating system, the C library, Python, th
 
 There is no copy of the specification here. `jit.rebuilt` compiles the functions of `strict.py`, which are those of
 `reference.py`, with other functions under the names that they use. `plain` has those of `reference.py` itself, in plain
-Python, for where nothing can be compiled: the same bits, a thousand times as slow.
+Python, in case nothing can be compiled: the same bits, a thousand times as slow.
 
 There are two exceptions, both for a neuron, which waits at each row for its sum and its sigmoid:
 
@@ -309,8 +309,8 @@ def product_and_sum(x, y, z):
 
 
 def many_neurons(plain: bool = False) -> SimpleNamespace:
-    """The kernels of `fast/many_neurons.py` with each product rounded: their order of sums is fixed. `plain` has NumPy
-    run them, where nothing can be compiled."""
+    """The kernels of `fast/many_neurons.py` with each product rounded: their order of sums is fixed. With `plain`,
+    NumPy runs them, in case nothing can be compiled."""
     from tinynet_fast.kernels.fast import many_neurons as fused
 
     others: dict[str, Any] = {"for_rows": lambda function, words, X: (function, X)} if plain else {}

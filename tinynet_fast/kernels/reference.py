@@ -119,7 +119,7 @@ def sparse_dot(data, indices, start, stop, v):
 
 
 def sparse_rescale(v, sums, state):
-    """The same weights and means, with a scale of 1. Where no mean is asked for, `sums` is empty."""
+    """The same weights and means, with a scale of 1. If no mean is asked for, `sums` is empty."""
     for j in range(len(sums)):
         sums[j] = (sums[j] + state[at.A] * v[j]) / state[at.B]
     for j in range(len(v)):

@@ -52,7 +52,7 @@ def sigmoid(z):
 
 @by_hand
 def exponential(z):
-    """exp(z), infinity where it is too large for a float."""
+    """exp(z), infinity if it is too large for a float."""
     if z > LARGEST:
         return math.inf
     return math.exp(z)

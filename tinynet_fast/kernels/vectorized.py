@@ -91,7 +91,7 @@ def sparse_dot(data, indices, start, stop, v):
 
 @np.errstate(over="ignore", invalid="ignore")
 def sparse_rescale(v, sums, state):
-    """The same weights and means, with a scale of 1. Where no mean is asked for, `sums` is empty."""
+    """The same weights and means, with a scale of 1. If no mean is asked for, `sums` is empty."""
     sums[:] = (sums + state[at.A] * v[: len(sums)]) / state[at.B]
     v *= state[at.SCALE]
     state[at.SCALE], state[at.A], state[at.B] = 1.0, 0.0, 1.0

@@ -67,7 +67,7 @@ class Library:
             self.signatures.setdefault(name, {})[signature] = int(number)
 
     def entry(self, name: str, signature: str) -> Callable[..., Any] | None:
-        """The compiled kernel, or None where the library has not that one, for those arguments or for this CPU.
+        """The compiled kernel, or None if the library lacks it for those arguments or for this CPU.
 
         A kernel that a level would not make faster is there for the level before.
         """
@@ -125,7 +125,7 @@ def path() -> str | None:
 
 @cache
 def library() -> Library | None:
-    """The library, or None where there is none, or it is left aside, or it does not fit this machine."""
+    """The library, or None if there is none, it is left aside, or it does not fit this machine."""
     asked = os.environ.get("TINYNET_FAST_NATIVE", "")
     place = path()
     if asked == "0" or place is None or is_stale(place) or not _arrays_are_known():

@@ -177,7 +177,7 @@ NARROW_ENOUGH = (
 )  # fmt: skip
 
 
-# What the library has not for v2, which is for CPUs made before 2013, besides neurons of several registers: sweeps of
+# What the library lacks for v2, which is for CPUs made before 2013, besides neurons of several registers: sweeps of
 # networks, and segments of long runs, which are 380 kB there; softmax neurons; networks and penalties for rows of
 # float32. Numba compiles them.
 LATER_FOR_V2 = "fast.many_networks.", "fast.penalised_networks.", "fast.segments.", "fast.softmax_neuron."

@@ -28,7 +28,7 @@ def compile_all(entries: list[tuple[str, str]], processes: int = 1) -> Iterator[
     """Compile them, or find them in the cache; gives the name of each when it is done.
 
     With more than one process, each takes the next few entries of the list, whose neighbours have parts in common.
-    OSError where there is nowhere to keep them.
+    OSError if there is nowhere to keep them.
     """
     for name in dict.fromkeys(name for name, _ in entries):
         if not _is_cached(_kernel(name).dispatcher):

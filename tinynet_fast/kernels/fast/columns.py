@@ -26,7 +26,7 @@ def turn(a, b, c, d, e, f, g, h, i, out, width, j, zeros):
 
 @kernel
 def put_eight(a, b, c, d, e, f, g, h, out, j):
-    """Eight columns into out[:, j : j + 8], float64. Gives 0.0 back, or NaN where a value is not finite."""
+    """Eight columns into out[:, j : j + 8], float64. Return 0.0, or NaN if a value is not finite."""
     n, zeros = out.shape[0], full(0.0)
     eights = n // REGISTER * REGISTER
     for i in range(0, eights, REGISTER):
@@ -42,7 +42,7 @@ def put_eight(a, b, c, d, e, f, g, h, out, j):
 
 @kernel
 def put_one(a, out, j):
-    """One column into out[:, j]. Gives 0.0 back, or NaN where a value is not finite."""
+    """One column into out[:, j]. Return 0.0, or NaN if a value is not finite."""
     total = 0.0
     for i in range(out.shape[0]):
         out[i, j] = a[i]
@@ -62,7 +62,7 @@ def put_columns(columns, out, first):
     Returns whether all values are finite.
     """
     total, k, n = 0.0, 0, len(columns)
-    with np.errstate(invalid="ignore"):  # where nothing is compiled
+    with np.errstate(invalid="ignore"):  # if nothing is compiled
         while k < n:
             if n - k >= REGISTER and out.dtype == np.float64:
                 total += _compiled(put_eight, "d")(*columns[k : k + REGISTER], out, first + k)

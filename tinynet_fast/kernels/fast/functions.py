@@ -131,7 +131,7 @@ def tanh(z):
 
 @unrolled
 def log1p(f, k=0.0):
-    """log(1 + f) + k log(2), for f from -0.29 to 1; 1 + f is halved where it is over the root of two."""
+    """log(1 + f) + k log(2), for f from -0.29 to 1; 1 + f is halved if it is over the root of two."""
     large = f > SQRT2 - 1.0
     f = where(large, 0.5 * f - 0.5, f)
     s = f / (2.0 + f)

@@ -77,7 +77,7 @@ def spread(array, at, work, place):
 
 @unrolled
 def own_row(order, at):
-    """The row of a network, or the first row where there is none."""
+    """The row of a network, or the first row if there is none."""
     return order[at] - minimum(order[at], 0)
 
 
@@ -127,7 +127,7 @@ def one_against_rest(y, own, i, work, at):
 def load_labels(y, weight, marks, own, start, m, order, ordered, held, classes, work, labels):
     """Labels and weights of the tile's rows; gives the sums of the weights.
 
-    What is found is above 0 where a weight is neither 0 nor 1.
+    What is found is above 0 if a weight is neither 0 nor 1.
     """
     total = unlike = full(0.0)
     for r in range(m):

@@ -314,18 +314,18 @@ def _for_rows(function, X, registers, marked, kind):
 def train(X, y, weights, marks, options, state, sums, penalised, marked=FOLDS, loss=LOG_LOSS):
     """One pass over the rows of `X`, (n, d), C-contiguous, float64 or float32, for up to 8 * MOST models at once.
 
-    `y` holds 0.0 or 1.0 a row, `weights` what the row counts for, `marks` its fold's number, or is None where there are
+    `y` holds 0.0 or 1.0 a row, `weights` what the row counts for, `marks` its fold's number, or is None if there are
     none. A row changes no model that holds its fold out; that model's log loss on it is added up instead. If `marked`
     is DRAWS or MEANS, `marks` holds the rows' keys (`poisson.row_keys`), a row counts `poisson_weight` times as much in
     each model, and losses are not added up. If `loss` is LEAST_SQUARES, `y` holds numbers, `marks` is None, and there
-    are no log losses. All arrays are float64 and have a column a model, as many as divide by 8:
+    are no log losses. All arrays are float64 and have a column for each model, a multiple of 8 of them:
 
     - options: RATE, its learning rate; KEEP, what the l2 penalty leaves of a weight at each row; OWN, the
       fold that it holds out, or a number that no row has, or its key (`poisson.model_keys`, or EVERY_ROW);
-    - state: its weights and bias; where `penalised` is true also, in the second half of the rows, their means
-      over the rows trained on, and where it is false no model may have a KEEP other than 1.0; if MEANS, the second half
-      has what the means lack, times ROWS;
-    - sums: the SQUARES of the errors, the ROWS trained on (counted where there are means), and log losses as a PRODUCT
+    - state: its weights and bias. If `penalised` is true, the second half of the rows has their means over the rows
+      trained on; if it is false, no model may have a KEEP other than 1.0. If MEANS, the second half has what the means
+      lack, times ROWS;
+    - sums: the SQUARES of the errors, the ROWS trained on (counted if there are means), and log losses as a PRODUCT
       times 2 to the whole number whose bits are in EXPONENT: of rows before they are trained on, and of rows
       held out.
 

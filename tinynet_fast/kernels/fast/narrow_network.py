@@ -74,7 +74,7 @@ def _factors(x, a, error, back):
 def _end(gradient, decays, state, size, rule, *, width):
     """The tile's gradient joins the batch's; the parameters follow, and a batch that has ended leaves a gradient of 0.
 
-    Without branches: they move where `moves` is above 0, and the gradient stays where `grows` is.
+    Without branches: they move if `moves` is above 0, and the gradient stays if `grows` is.
     """
     start = 0
     while start < len(gradient):

@@ -201,7 +201,7 @@ def forward_by(fused_sums, exact_sums, activate, apply_mask):
 
     @inlined
     def forward(layers, depth, params, work, slopes, stride, mask, columns, start, m):
-        """The tile through every layer up to the output's sums; gives back where these stand."""
+        """The tile through every layer up to the output's sums; returns where these stand."""
         source, p, column = 0, 0, 0
         for layer in range(depth):
             inputs, outputs, activation = layer_at(layers, layer)

@@ -23,9 +23,9 @@ TILE = 512  # factors of 1 to 2 whose product is a float
 def sgd_logits_epoch(X, y, schedule, bias_scale, weights, bias, means, paid, logits, penalty, carried, penalties):
     """`strict.sgd_regularized_epochs` for cross-entropy and one pass; leaves each row's sum in `logits`, bit for bit.
 
-    Where `penalties` has a slot a row, it takes penalty[0] / 2 * |w|**2 + penalty[1] * sum |w| for the weights that the
-    row meets, before l1 is paid for the row before them, which is when scikit-learn looks. `carried` holds that number
-    from call to call.
+    If `penalties` has a slot for each row, it gets penalty[0] / 2 * |w|**2 + penalty[1] * sum |w| for the weights that
+    the row meets, before l1 is paid for the row before, as in scikit-learn. `carried` holds that number from call to
+    call.
     """
     d, last = len(weights), carried[0]
     # 4 kB are asked for ahead: rows of 16 features from memory took 66 ns and take 36, rows of 256 425 and 317.
@@ -70,7 +70,7 @@ def objective(logits, y, schedule, squares, l2, bias_scale, weights, bias, scrat
 
     `weights` and `bias` are those before the first row and stay as they are; with the next weights keep * w - p * x,
     the next square is keep**2 |w|**2 - 2 keep p (x.w) + p**2 |x|**2, where x.w is the row's sum without its bias, and
-    |x|**2 is in `squares`. (None is looked at where l2 is 0.0.)
+    |x|**2 is in `squares`. (If l2 is 0.0, `squares` is not used.)
     """
     square, b, total = 0.0, bias[0], 0.0
     for j in range(len(weights)):
@@ -95,7 +95,7 @@ def objective(logits, y, schedule, squares, l2, bias_scale, weights, bias, scrat
 
 @kernel
 def square_norms(X, out):
-    """out[i] = |x[i]|^2; gives back the largest of them plus 1, infinity where a row is not finite or overflows."""
+    """out[i] = |x[i]|^2. Return the largest of them plus 1; infinity if a row is not finite or overflows."""
     largest = 1.0
     stride = np.int64(64 // X.itemsize)
     for i in range(X.shape[0]):

@@ -244,13 +244,13 @@ def train(X, codes, schedule, options, state, sums, averaged, watched, fast):
     """One pass over the rows of `X`, (n, d), C-contiguous, float64 or float32, for up to 8 * MOST classes at once.
 
     `codes` holds the number of each row's class, and `schedule` (n, 4) what all classes share of a row: ROW_RATE, its
-    learning rate; SQUARE, |x|**2, looked at where `watched` is true; WEIGHT, its sample weight; SHARE, that of the
+    learning rate; SQUARE, |x|**2, used if `watched` is true; WEIGHT, its sample weight; SHARE, that of the
     weights after it in their mean. All arrays are float64; the following have a column a class, as many as divide by 8:
 
     - options: RATE, a factor for the learning rates; CODE, the number of the class, or NO_CLASS; what rows count for
       that are POSITIVE, of the class, and NEGATIVE; the L2 penalty; BIAS, how large the bias's steps are;
-    - state: weights and bias; where `averaged` is true also, as many rows further down, their means;
-    - sums: where `watched` is true, what `objectives` makes the summed objective of.
+    - state: weights and bias; if `averaged` is true, also their means, as many rows further down;
+    - sums: if `watched` is true, what `objectives` makes the summed objective of.
 
     With `fast` the BIAS must be 1.0 and steps in bounds, as for `regularized_neuron.py`; weights are then the plain
     loop's to 1e-12, and else bit for bit. Wherever the rows are cut into calls, at even numbers of rows, and whichever

@@ -82,7 +82,7 @@ def logits(X, weights, bias, out):
 
 @part(REORDERED, forceinline=True)
 def times_zero(z):
-    """0.0, or NaN where a value is NaN or infinite."""
+    """Return 0.0, or NaN if a value is NaN or infinite."""
     total = 0.0
     for i in range(z.shape[0]):
         total += z[i] * 0.0
@@ -93,7 +93,7 @@ def times_zero(z):
 def probabilities(X, weights, bias, out):
     """out[i] = 1 / (1 + exp(-(x[i].weights + bias))), in tiles that stay in the first cache.
 
-    Gives 0.0 back, or NaN where a sum is not finite. Asking the sums costs nothing beside the rows: an input that is
+    Return 0.0, or NaN if a sum is not finite. Asking the sums costs nothing beside the rows: an input that is
     NaN or infinite leaves its row's sum not finite.
     """
     finite = 0.0

@@ -297,7 +297,7 @@ def sgd_regularized_epochs(X, y, schedule, rule, weights, bias, means, paid, los
 
     Steps are in bounds while step * (|x|^2 + 1) is at most 8 for every row, and 2 if there is no sigmoid. `X` is (n,
     d), C-contiguous, float64 or float32; the rest is float64, and `paid` is left alone. Wherever an epoch is cut into
-    calls at multiples of TILE rows, the results are the same to the last bit. Where `logits` is given, a slot a row,
+    calls at multiples of TILE rows, the results are the same to the last bit. If `logits` is given, a slot a row,
     each row's sum before its update is left there; the loss must be LOG_LOSS then.
     """
     width, kept, kind = X.shape[1], logits is not None, KINDS[int(rule[at.NEURON_LOSS])]

@@ -40,7 +40,7 @@ def bound_bits(X, i, weight, inputs):
 
 @kernel
 def largest_square_norm(X, weight, out, inputs):
-    """Raise out[0] to the largest weight[i] * (|x[i]|^2 + 1); to infinity where a row is not finite, or overflows.
+    """Raise out[0] to the largest weight[i] * (|x[i]|^2 + 1); to infinity if a row is not finite, or overflows.
 
     Numbers that are not below 0 are in the order of their bits, in which infinity and NaN come last. So no row needs a
     branch: with one, rows of 2 inputs took 1.8 ns instead of 0.3, and rows of 8 3.5 instead of 2.7.
@@ -66,7 +66,7 @@ def _bound(floats, width):
 
 @silenced
 def row_bound(X, weight):
-    """The largest weight[i] * (|x[i]|^2 + 1), a weight each or one for all; infinity where a row is not finite."""
+    """The largest weight[i] * (|x[i]|^2 + 1), a weight each or one for all; infinity if a row is not finite."""
     out, width = np.zeros(1), X.shape[1] if X.shape[1] <= NARROW else 0
     _bound(X.dtype.char, width)(X, weight, out, (0,) * width)
     return out.item()

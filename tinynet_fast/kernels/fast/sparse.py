@@ -59,7 +59,7 @@ def watch(indices, start, stop, scale, v, state):
 def pay(indices, start, stop, owed, scale, inverse, v, paid):
     """The l1 penalty of the inputs that a row stores: `truncate` without a branch, 2 ns a value where branches took 9.
 
-    Half of those were on the sign of a weight, which nobody can foresee.
+    Half of those were on the sign of a weight, which cannot be foreseen.
     """
     for p in range(start, stop):
         j = np.uint64(indices[np.uint64(p)])
@@ -169,7 +169,7 @@ def sparse_logits(data, indices, *arrays):
 
 
 def sparse_row_bound(data, indptr, weight):
-    """The largest weight[i] * (|x[i]|^2 + 1); infinity where a row is not finite."""
+    """The largest weight[i] * (|x[i]|^2 + 1); infinity if a row is not finite."""
     out = np.zeros(1)
     compiled(largest_square_norm, f"{data.dtype.char}1 l1 d1 dw1")(data, indptr, weight, out)
     return float(out[0])
