@@ -6,6 +6,7 @@ RUN = $(VENV)/bin/python
 # Not compiled: most modules of what is installed are never imported, and compiling them all took half of the time.
 INSTALL = -m pip --disable-pip-version-check install --quiet --no-compile
 PIP = $(RUN) $(INSTALL)
+TORCH = torch==2.13.0
 
 # Files that compile kernels. They are left out of coverage, because their lines do not run in plain Python.
 NOT_KERNELS = '*/compiler/*,*/fast/floors.py'
@@ -25,7 +26,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # `make test` runs them.
 WITHOUT_PLANTED = -k 'not mistake and not test_planted'
 
-.PHONY: demo test lint bench bench-full bench-compare bench-tables bench-sklearn bench-segments bench-linear bench-float32 same-bits bench-native peers docs test-docs native wheels test-deep test-faults test-mutants test-sklearn-bits test-uncompiled test-generic test-oldest \
+.PHONY: demo test lint bench bench-full bench-compare bench-tables bench-sklearn bench-segments bench-linear bench-float32 same-bits bench-native peers dev-and-peers docs test-docs native wheels test-deep test-faults test-mutants test-sklearn-bits test-uncompiled test-generic test-oldest \
   test-wheel test-tools test-cluster bench-cluster clean
 
 demo: $(VENV)/core.ok
@@ -148,16 +149,19 @@ wheels: $(VENV)/dev.ok
 	$(RUN) native/wheels.py dist
 
 # Build the source distribution and the wheel, and test the wheel without Numba.
-test-wheel: $(VENV)/dev.ok
-	rm -rf dist $(VENV)-wheel
+test-wheel: $(VENV)/dev.ok $(VENV)-wheel/ok
+	rm -rf dist
 	$(RUN) -m build --outdir dist
-	$(PYTHON) -m venv $(VENV)-wheel
-	$(VENV)-wheel/bin/python $(INSTALL) --upgrade 'pip>=25.1'
-	$(VENV)-wheel/bin/python $(INSTALL) numpy typer rich --group test
-	$(VENV)-wheel/bin/python $(INSTALL) --no-deps dist/*.whl
+	$(VENV)-wheel/bin/python $(INSTALL) --no-deps --force-reinstall dist/*.whl
 	cd $(VENV)-wheel && HYPOTHESIS_PROFILE=few bin/python -P -m pytest -c ../pyproject.toml --rootdir .. \
 	  $(WITHOUT_PLANTED) ../tests/kernels ../tests/training ../tests/models
 	cd $(VENV)-wheel && bin/tinynet-fast demo
+
+$(VENV)-wheel/ok: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-wheel
+	$(VENV)-wheel/bin/python $(INSTALL) --upgrade 'pip>=25.1'
+	$(VENV)-wheel/bin/python $(INSTALL) numpy typer rich --group test
+	@touch $@
 
 # Test the drop-in estimators with the oldest scikit-learn that pyproject.toml allows.
 test-oldest: $(VENV)-oldest/ok
@@ -205,6 +209,11 @@ lint: $(VENV)/dev.ok
 # Install PyTorch (its CPU build, if the index has one) for comparison in tests and benchmarks. Without it they skip it.
 peers: $(VENV)/peers.ok
 
+# Install both at once: in turns, pip would look for packages twice.
+dev-and-peers: $(VENV)/core.ok
+	$(PIP) --group dev $(TORCH)
+	@touch $(VENV)/dev.ok $(VENV)/peers.ok
+
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it with 'make PYTHON=/path/to/python3'" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
@@ -219,7 +228,7 @@ $(VENV)/dev.ok: pyproject.toml $(VENV)/core.ok
 	@touch $@
 
 $(VENV)/peers.ok: $(VENV)/dev.ok
-	$(PIP) torch==2.13.0
+	$(PIP) $(TORCH)
 	@touch $@
 
 # Install the other peers of the benchmarks. A peer is left out if it has no wheel for this Python and cannot be built.
