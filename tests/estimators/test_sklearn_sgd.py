@@ -53,7 +53,7 @@ def fitted(penalty, schedule):
     fits = []
     options = {"penalty": penalty, "learning_rate": schedule, "alpha": 0.01, "eta0": 0.05, "power_t": 0.3}
     for classes, average, intercept, shuffle, weighted in product(
-        (2, 4), (False, True, 700), (True, False), (False, True), ("", "classes", "classes and rows")
+        (2, 3), (False, True, 700), (True, False), (False, True), ("", "classes", "classes and rows")
     ):
         X, y, sample_weight = rows(classes=classes)
         options |= {"average": average, "fit_intercept": intercept, "shuffle": shuffle, "random_state": 5}
