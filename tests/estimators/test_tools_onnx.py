@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import cache
 
 import numpy as np
 import pytest
@@ -170,19 +171,32 @@ def test_inside_other_estimators(model, converted):
 
 
 def ended(code):
+    """What a Python process prints that runs `code` to its end."""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@cache
+def without_skl2onnx():
+    """What a process prints that imports the estimators, and then our converters as if skl2onnx were not installed."""
+    return ended("""
+import sys, tinynet_fast.sklearn
+print({"onnx", "skl2onnx"} & set(sys.modules))
+sys.modules["skl2onnx"] = None
+try:
+    import tinynet_fast.sklearn.onnx
+except ImportError as error:
+    print(error)
+""").splitlines()
 
 
 def test_importing_the_estimators_imports_no_onnx():
-    ended("import sys, tinynet_fast.sklearn; assert not {'onnx', 'skl2onnx'} & set(sys.modules)")
+    assert without_skl2onnx()[0] == "set()"
 
 
 def test_without_skl2onnx():
-    code = "import sys; sys.modules['skl2onnx'] = None; import tinynet_fast.sklearn.onnx"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "ImportError: tinynet_fast.sklearn.onnx needs skl2onnx: pip install skl2onnx" in done.stderr
+    assert without_skl2onnx()[1:] == ["tinynet_fast.sklearn.onnx needs skl2onnx: pip install skl2onnx"]
 
 
 CONVERT = """
@@ -191,21 +205,36 @@ from sklearn.datasets import load_iris
 from tinynet_fast.sklearn import MLPClassifier, SGDClassifier
 
 X, y = load_iris(return_X_y=True)
-for model in (SGDClassifier(), MLPClassifier(max_iter=300)):
-    skl2onnx.to_onnx(model.fit(X, y), X[:1])
+models = [model.fit(X, y) for model in (SGDClassifier(), MLPClassifier(max_iter=300))]
+
+
+def convert(model):
+    skl2onnx.to_onnx(model, X[:1])
+
 """
 
 
 def test_skl2onnx_may_be_imported_before():
     pytest.importorskip("skl2onnx", reason="skl2onnx is not installed")
-    ended(CONVERT)
+    ended(CONVERT + "for model in models: convert(model)")
 
 
 def test_if_skl2onnx_is_imported_afterwards_the_remedy_works():
     pytest.importorskip("skl2onnx", reason="skl2onnx is not installed")
-    code = f"import tinynet_fast.sklearn\n{CONVERT}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "RuntimeError: skl2onnx was imported after tinynet_fast.sklearn" in done.stderr
     remedy = "import tinynet_fast.sklearn.onnx"
-    assert f"add '{remedy}' before the conversion" in done.stderr
-    ended(code.replace("X, y =", f"{remedy}\nX, y ="))
+    printed = ended(f"""
+import tinynet_fast.sklearn
+{CONVERT}
+for model in models:
+    try:
+        convert(model)
+    except RuntimeError as error:
+        print(error)
+{remedy}
+for model in models:
+    convert(model)
+""").splitlines()
+    assert len(printed) == 2  # an error for each model
+    for error in printed:
+        assert error.startswith("skl2onnx was imported after tinynet_fast.sklearn")
+        assert f"add '{remedy}' before the conversion" in error

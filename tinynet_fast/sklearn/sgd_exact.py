@@ -243,6 +243,8 @@ class ExactFirst:
         then.row += self.epochs * len(first.rows)
         then.epochs = self.epochs
         then.tolerance.best, then.tolerance.waited = first.state[exact.BEST], int(first.state[exact.WAITED])
+        # scikit-learn's are those of the weights that the last row stores, before it pays l1
+        then.norms = float(first.state[exact.SQUARE]), float(first.state[exact.SIZE])
         if then.options.shuffle:
             then.places = first.places  # each epoch shuffles the order of the one before
         self.now = then

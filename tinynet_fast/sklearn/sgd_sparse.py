@@ -53,13 +53,12 @@ class SparseClass(OneClass):
         table, options, arrays = self.table, self.options, self.arrays
         n = len(table.indptr) - 1
         self.block_rows = max(1, min(n, BLOCK_VALUES * n // (len(table.data) + n)))
-        w = arrays.weights
         self.rule = options.penalties.rule(table.bias_scale * options.bias_scale)
         self.rule[at.WATCHED] = float(options.watches_objective)
         self.scales = np.zeros(at.SPARSE_STATE)
         self.scales[[at.SCALE, at.B]] = 1.0
         self.scales[at.OWED], self.scales[at.MEAN_BIAS] = arrays.paid[-1], arrays.means[-1]
-        self.scales[[at.SQUARE, at.SIZE]] = float(w @ w), float(np.abs(w).sum())
+        self.scales[[at.SQUARE, at.SIZE]] = self.first_norms()
 
     def _train(self, rows: Any, n: int) -> None:
         table, arrays, engine = self.table, self.arrays, self.engine_now()

@@ -75,6 +75,8 @@ class OneClass:
     in_segments: "BlockSegments | None" = None  # trains blocks of `longest_block` rows side by side
     longest_block: int = 0
     ahead: EpochsAhead | None = None  # trains epochs after the first one side by side
+    # |w|^2 and sum |w| for the objective of the first row, if epochs ran before; see `ExactFirst`
+    norms: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         options = self.options
@@ -115,11 +117,16 @@ class OneClass:
         size = min(self.block_rows, n)
         if options.watches_objective:
             l2, l1 = options.penalties.l2, options.penalties.l1
-            w = self.arrays.weights
+            square, size_of_weights = self.first_norms()
             self.penalty = np.array([l2, l1])
-            self.carried = np.array([0.5 * l2 * float(w @ w) + l1 * float(np.abs(w).sum())])
+            self.carried = np.array([0.5 * l2 * square + l1 * size_of_weights])
             self.logits, self.scratch = np.empty(size), np.empty(objective.TILE)
             self.row_penalties = np.empty(size if l1 > 0.0 else 0)
+
+    def first_norms(self) -> tuple[float, float]:
+        """|w|^2 and sum |w|, as scikit-learn has them before the first row."""
+        w = self.arrays.weights
+        return self.norms or (float(w @ w), float(np.abs(w).sum()))
 
     def loop(self) -> Iterator[tuple[int, bool]]:
         """The loop over the epochs of this class."""
