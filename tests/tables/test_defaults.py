@@ -25,7 +25,7 @@ def three_labels(n=300, d=4, seed=0):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Short trainings, where a test is not about how well a network learns."""
+    """Short trainings, where a test is not about how well a model learns."""
     monkeypatch.setattr(defaults, "UPDATES", 200)
     monkeypatch.setattr(defaults, "SOFTMAX_UPDATES", 200)
     monkeypatch.setattr(defaults, "MOST_EPOCHS", 50)
@@ -113,6 +113,7 @@ GIVEN = [
 ]
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("given", GIVEN, ids=str)
 def test_options_of_a_neuron_that_were_given_stay(given):
     X, codes = two_labels(120)
