@@ -147,7 +147,7 @@ def test_options_of_a_network_that_were_given_stay(given, hidden):
     assert {name: found.options[name] for name in given} == given
     assert found.options["hidden"] == hidden
     options, given = ({k: v for k, v in o.items() if k != "patience"} for o in (found.options, given))
-    assert train_mlp(X, codes, **options | {"epochs": 400} | given).model.score(X, codes) > 0.6
+    assert train_mlp(X, codes, **options | {"epochs": 150} | given).model.score(X, codes) > 0.6
 
 
 @pytest.mark.usefixtures("quick")
