@@ -18,7 +18,8 @@ class Done(NamedTuple):
 
 def run_in_child(folder, commands):
     """Run these command lines in one new process, with standard output and standard error in files."""
-    subprocess.run([sys.executable, __file__, json.dumps(commands)], cwd=folder, check=True)
+    command = [sys.executable, "-P", __file__, json.dumps(commands)]  # -P: modules of tests are not in its way
+    subprocess.run(command, cwd=folder, check=True)
     found = []
     for i, status in enumerate(json.loads((folder / "statuses.json").read_text())):
         out, err = (folder / f"{i}.{name}" for name in ("out", "err"))
@@ -34,9 +35,9 @@ def _child(commands):
     ours, statuses = {name: getattr(sys, name) for name in ("stdout", "stderr")}, []
     for i, arguments in enumerate(commands):
         for descriptor, (name, stream) in enumerate(ours.items(), 1):
-            file = os.open(f"{i}.{name[3:]}", os.O_WRONLY | os.O_CREAT)
-            os.dup2(file, descriptor)
-            os.close(file)  # next, a stream as it is at the start of a process: commands change its encoding
+            with open(f"{i}.{name[3:]}", "wb") as file:
+                os.dup2(file.fileno(), descriptor)
+            # A stream as it is at the start of a process: commands change its encoding.
             fresh = open(descriptor, "w", encoding=stream.encoding, errors=stream.errors, closefd=False)  # noqa: SIM115
             setattr(sys, name, fresh)
         sys.argv = ["tinynet-fast", *arguments]

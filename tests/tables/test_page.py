@@ -107,7 +107,7 @@ def test_without_rows_the_page_shows_the_model(rows):
     assert "Pictures" not in " ".join(Page(page(None, result.model)).texts)
 
 
-def test_files(rows, tmp_path):
+def test_files(rows, tmp_path, monkeypatch):
     result = train_neuron(*rows, epochs=2, seed=0)
     report = evaluate(result.model, *rows)
     path = tmp_path / "report.html"
@@ -115,6 +115,7 @@ def test_files(rows, tmp_path):
     assert path.read_text(encoding="utf-8") == page(report, result.model, result)
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     path.write_text("old")
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: None)  # no picture is kept
     with pytest.raises(ValueError, match="loss_curves takes what"):
         write_page(path, report, result.model, "no result")
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("report.html", "old")]
