@@ -1,5 +1,6 @@
 """The examples run and print what they promise."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -47,10 +48,36 @@ def test_every_example_is_run():
     assert {path.stem for path in EXAMPLES.glob("*.py")} == set(PRINTED)
 
 
-@pytest.mark.parametrize("name", PRINTED)
-def test_example(name):
-    command = [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py")]
+RUN_ALL = """
+import io, json, runpy, sys
+from contextlib import redirect_stderr, redirect_stdout
+from traceback import print_exc
+
+found = {}
+for path in sys.argv[1:]:
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            runpy.run_path(path, run_name="__main__")
+        except BaseException:
+            print_exc()
+    found[path] = out.getvalue(), err.getvalue()
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def printed():
+    """What each example prints, on standard output and standard error. One process runs all, as scripts."""
+    command = [sys.executable, "-W", "error", "-c", RUN_ALL, *(str(EXAMPLES / f"{name}.py") for name in PRINTED)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    for line in PRINTED[name]:
-        assert line in done.stdout
     assert done.stderr == ""
+    return {Path(path).stem: texts for path, texts in json.loads(done.stdout).items()}
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_example(printed, name):
+    out, err = printed[name]
+    assert err == ""
+    for line in PRINTED[name]:
+        assert line in out

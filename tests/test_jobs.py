@@ -89,7 +89,7 @@ DOORS = {
     "a rate for sparse rows": lambda n, _: vars(auto_rate(sparse(), Y, l2=0.01, n_jobs=n)),
     "auto_rate": lambda n, _: vars(auto_rate(X[:, :1], Y, epochs=2, average=True, n_jobs=n)),
     "a network's rate": lambda n, _: searched(
-        train_mlp(X, Y, hidden=3, standardize=True, learning_rate="auto", batch_size=30, seed=1, n_jobs=n)
+        train_mlp(X, Y, hidden=3, standardize=True, learning_rate="auto", epochs=20, batch_size=30, seed=1, n_jobs=n)
     ),
     "a table": lambda n, _: (
         train(

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -85,6 +86,7 @@ def level(module):
     return None if part in ANYONE else LEVELS.index(part)
 
 
+@cache
 def package_imports():
     """Each module, and the modules of the package that it imports: at the top, in functions, for types."""
     paths = {".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts): p for p in PACKAGE.rglob("*.py")}

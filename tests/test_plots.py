@@ -234,8 +234,9 @@ def test_names_are_drawn_as_they_are(labels, tmp_path):
     model = Neuron(weights=[1.0, -1.0], labels=labels, features=["$^", "in $"])
     quality = (plots.calibration_curve, plots.thresholds, plots.roc, plots.precision_recall, plots.confusion)
     for draw in (plots.decision_boundary, plots.contributions, *quality):
+        ax = draw(model, X, y)
         for name in ("p.png", "p.svg"):
-            plots.save(draw(model, X, y), tmp_path / name)  # which is when matplotlib reads mathematics
+            plots.save(ax, tmp_path / name)  # which is when matplotlib reads mathematics
     shown = names(plots.decision_boundary(model, X, y))[-2:]
     assert [name.strip().replace("\\$", "$") for name in shown] == labels
 

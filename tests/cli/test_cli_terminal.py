@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from commands import run_in_child
 from tables import write
 
 from tinynet_fast import Neuron
@@ -14,46 +15,57 @@ from tinynet_fast import Neuron
 ASCII = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "COLUMNS": "120"}
 
 
-@pytest.fixture
-def run_ascii(tmp_path, monkeypatch):
+def in_ascii(patch, folder, commands):
+    """Run command lines one after another where standard output is ASCII, and return how each of them ended."""
     for name, value in ASCII.items():
-        monkeypatch.setenv(name, value)
-
-    def run(*arguments):
-        command = [sys.executable, "-m", "tinynet_fast", *arguments]
-        done = subprocess.run(command, capture_output=True, cwd=tmp_path)
-        return done.returncode, done.stdout, done.stderr.decode("ascii")
-
-    return run
+        patch.setenv(name, value)
+    return run_in_child(folder, commands)
 
 
-def test_names_and_labels_that_ascii_lacks(run_ascii, tmp_path):
+def test_names_and_labels_that_ascii_lacks(monkeypatch, tmp_path):
     hours = np.random.default_rng(0).uniform(0, 5, 60).tolist()
     write(tmp_path / "d.csv", ["größe", "y"], [(h, "gültig" if h > 2.5 else "nein") for h in hours])
-    status, out, err = run_ascii("lab", "d.csv", "--target", "y", "--folds", "3", "--epochs", "3")
-    assert (status, err) == (0, "")
-    assert b" +- 0." in out
-    status, out, err = run_ascii("train", "d.csv", "--target", "y", "--epochs", "3", "--model", "m.json")
-    assert (status, err) == (0, "")
-    assert rb"learned  P(nein), the probability of nein; the other label is g\xfcltig" in out
-    assert run_ascii("threshold", "m.json", "d.csv", "--target", "y")[0] == 0
-    assert run_ascii("trace", "m.json", "d.csv")[0] == 0
-    status, out, _ = run_ascii("predict", "m.json", "größe=0.1")
-    assert (status, out[:5]) == (0, b"nein:")
-    status, _, err = run_ascii("predict", "m.json", "grösse=1")
-    assert status == 2
-    assert err == "tinynet-fast: gr\\xf6sse=1: the model has no input 'gr\\xf6sse'; it has gr\\xf6\\xdfe\n"
-    status, out, _ = run_ascii("predict", "m.json", "d.csv")  # data, which must not change
-    assert (status, out.count("gültig".encode()) > 10) == (0, True)
-    assert run_ascii("predict", "m.json", "d.csv", "--output", "out.csv")[0] == 0
-    assert (tmp_path / "out.csv").read_bytes() == out
+    judged, trained, threshold, traced, one_row, no_such, predicted, written = in_ascii(
+        monkeypatch,
+        tmp_path,
+        [
+            ["lab", "d.csv", "--target", "y", "--folds", "3", "--epochs", "3"],
+            ["train", "d.csv", "--target", "y", "--epochs", "3", "--model", "m.json"],
+            ["threshold", "m.json", "d.csv", "--target", "y"],
+            ["trace", "m.json", "d.csv"],
+            ["predict", "m.json", "größe=0.1"],
+            ["predict", "m.json", "grösse=1"],
+            ["predict", "m.json", "d.csv"],
+            ["predict", "m.json", "d.csv", "--output", "out.csv"],
+        ],
+    )
+    for done in (judged, trained, threshold, traced, one_row, predicted, written):
+        assert (done.status, done.err) == (0, b"")
+    assert b" +- 0." in judged.out
+    assert rb"learned  P(nein), the probability of nein; the other label is g\xfcltig" in trained.out
+    assert one_row.out.startswith(b"nein:")
+    assert no_such.status == 2
+    said = rb"tinynet-fast: gr\xf6sse=1: the model has no input 'gr\xf6sse'; it has gr\xf6\xdfe"
+    assert no_such.err.splitlines() == [said]
+    assert predicted.out.count("gültig".encode()) > 10  # data, which must not change
+    assert (tmp_path / "out.csv").read_bytes() == predicted.out
 
 
-@pytest.mark.parametrize("command", [["--help"], ["train", "--help"], ["trace"], ["trace", "--network"], ["--version"]])
-def test_other_commands(run_ascii, command):
-    status, out, err = run_ascii(*command)
-    assert (status, err) == (0, "")
-    assert out.isascii()
+OTHER = [["--help"], ["train", "--help"], ["trace"], ["trace", "--network"], ["--version"]]
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        return dict(zip(map(str, OTHER), in_ascii(patch, tmp_path_factory.mktemp("other"), OTHER), strict=True))
+
+
+@pytest.mark.parametrize("command", OTHER, ids=str)
+def test_other_commands(others, command):
+    done = others[str(command)]
+    assert (done.status, done.err) == (0, b"")
+    assert done.out
+    assert done.out.isascii()
 
 
 STEERING = "\x1b[2J\x07\x9b"  # it would clear the screen, ring, and begin another command
@@ -65,7 +77,7 @@ def test_nothing_from_a_file_controls_the_terminal(tmp_path):
     name, target, label = f"hours{STEERING}", f"y{STEERING}", f"fail{STEERING}"
     write(tmp_path / "d.csv", [name, target], [(h, "pass" if h > 2.5 else label) for h in hours])
     judged = ["m.json", "d.csv", "--target", target]
-    for arguments, status in [
+    expected = [
         (["train", "d.csv", "--target", target, "--epochs", "3", "--model", "m.json"], 0),
         (["predict", "m.json", f"{name}=1"], 0),
         (["predict", "m.json", "y=1"], 2),
@@ -76,15 +88,14 @@ def test_nothing_from_a_file_controls_the_terminal(tmp_path):
         (["plot", "boundary", *judged, "--output", "p.png"], 0),
         (["train", STEERING, "--target", "y"], 2),
         (["--no-such" + STEERING], 2),
-    ]:
-        done = subprocess.run([sys.executable, "-m", "tinynet_fast", *arguments], capture_output=True, cwd=tmp_path)
-        assert done.returncode == status, done.stderr
-        for text in (done.stdout.decode(), done.stderr.decode()):
+        (["predict", "m.json", "d.csv"], 0),
+    ]
+    *shown, (_, predicted, _) = run_in_child(tmp_path, [arguments for arguments, _ in expected])
+    for (arguments, status), done in zip(expected, shown, strict=False):
+        assert done.status == status, done.err
+        for text in (done.out.decode(), done.err.decode()):
             assert not set(STEERING[::6]) & set(text), (arguments, text)
-    out = subprocess.run(
-        [sys.executable, "-m", "tinynet_fast", "predict", "m.json", "d.csv"], capture_output=True, cwd=tmp_path
-    ).stdout.decode()
-    assert f"{label}\n" in out  # no terminal: data, which must not change
+    assert f"{label}\n" in predicted.decode()  # no terminal: data, which must not change
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no terminals to open here")

@@ -11,7 +11,7 @@ import pkgutil
 import sys
 import textwrap
 from contextlib import closing, suppress
-from functools import wraps
+from functools import cache, wraps
 from itertools import islice
 
 import numpy as np
@@ -33,6 +33,7 @@ ROWS = 6000
 KINDS = ["csv", "csv without pyarrow", "parquet", "arrow", "arrows", "npy", "svmlight"]
 
 
+@cache
 def has_to_be_closed(function):
     """Whether a generator function yields within `with` or `try ... finally`, and so has something to do at its end."""
     if not inspect.isgeneratorfunction(function) or hasattr(function, "__wrapped__"):

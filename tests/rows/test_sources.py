@@ -67,10 +67,10 @@ KINDS = [".csv", ".csv.gz", ".csv.bz2", ".csv.zst", ".parquet", ".arrow", ".arro
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=12)
 @given(
-    n=st.integers(1, 300),
+    n=st.integers(1, 90),
     d=st.integers(1, 19),
-    cut=st.integers(1, 120),
-    chunk=st.integers(8, 4000),
+    cut=st.integers(1, 40),
+    chunk=st.integers(8, 2000),
     files=st.integers(1, 3),
     seed=st.integers(0, 99),
 )

@@ -25,7 +25,7 @@ def three_labels(n=300, d=4, seed=0):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Short trainings, where a test is not about how well a network learns."""
+    """Short trainings, where a test is not about how well a model learns."""
     monkeypatch.setattr(defaults, "UPDATES", 200)
     monkeypatch.setattr(defaults, "SOFTMAX_UPDATES", 200)
     monkeypatch.setattr(defaults, "MOST_EPOCHS", 50)
@@ -113,6 +113,7 @@ GIVEN = [
 ]
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("given", GIVEN, ids=str)
 def test_options_of_a_neuron_that_were_given_stay(given):
     X, codes = two_labels(120)
@@ -146,7 +147,7 @@ def test_options_of_a_network_that_were_given_stay(given, hidden):
     assert {name: found.options[name] for name in given} == given
     assert found.options["hidden"] == hidden
     options, given = ({k: v for k, v in o.items() if k != "patience"} for o in (found.options, given))
-    assert train_mlp(X, codes, **options | {"epochs": 400} | given).model.score(X, codes) > 0.6
+    assert train_mlp(X, codes, **options | {"epochs": 150} | given).model.score(X, codes) > 0.6
 
 
 @pytest.mark.usefixtures("quick")

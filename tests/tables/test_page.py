@@ -63,7 +63,7 @@ def test_names_are_shown_as_they_are(hostile, rows):
     assert "\x1b" not in text
 
 
-def test_pictures_are_svg_that_can_run_nothing(rows):
+def test_pictures_are_svg_that_can_run_nothing(rows, monkeypatch):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     result = train_mlp(*rows, epochs=3, seed=0)
     report = evaluate(result.model, *rows)
@@ -75,12 +75,13 @@ def test_pictures_are_svg_that_can_run_nothing(rows):
         root = xml.etree.ElementTree.fromstring(base64.b64decode(picture))
         assert root.tag.endswith("svg")
         assert not [element for element in root.iter() if element.tag.endswith("script")]
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: None)  # the pictures are only counted
     assert len(re.findall("<figure>", page(report, result.model))) == 5  # without the loss, and without rows
     assert len(re.findall("<figure>", page(report, result.model, result.loss_history))) == 6
 
 
 @pytest.mark.parametrize("k", [3, 30, 90])
-def test_many_labels(k, rows):
+def test_many_labels(k):
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((600, 2)), np.array([f"id {i % k}" for i in range(600)])
     model = train_mlp(X, y, epochs=1, seed=0).model
@@ -106,7 +107,7 @@ def test_without_rows_the_page_shows_the_model(rows):
     assert "Pictures" not in " ".join(Page(page(None, result.model)).texts)
 
 
-def test_files(rows, tmp_path):
+def test_files(rows, tmp_path, monkeypatch):
     result = train_neuron(*rows, epochs=2, seed=0)
     report = evaluate(result.model, *rows)
     path = tmp_path / "report.html"
@@ -114,6 +115,7 @@ def test_files(rows, tmp_path):
     assert path.read_text(encoding="utf-8") == page(report, result.model, result)
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     path.write_text("old")
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: None)  # no picture is kept
     with pytest.raises(ValueError, match="loss_curves takes what"):
         write_page(path, report, result.model, "no result")
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("report.html", "old")]

@@ -322,7 +322,7 @@ def test_three_labels_need_no_hidden_units():
     draw = np.random.RandomState(0)
     x = draw.normal(size=(300, 2))
     y = np.array(["a", "b", "c"])[np.argmax(np.column_stack([x[:, 0], x[:, 1], -x.sum(axis=1)]), axis=1)]
-    result = train({"p": x[:, 0], "q": x[:, 1], "y": y}, "y")
+    result = train({"p": x[:, 0], "q": x[:, 1], "y": y}, "y", epochs=100)
     assert result.report.accuracy.value > 0.85
     assert result.model.predict_proba({"p": 3.0, "q": 0.0}).shape == (1, 3)
     assert result.model.predict({"p": 3.0, "q": 0.0}).tolist() == ["a"]
