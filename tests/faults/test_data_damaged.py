@@ -23,20 +23,59 @@ from tinynet_fast.rows.files import TableError
 HERE = Path(__file__).parent
 
 
-def run(kind, start, stop, folder):
-    """Run the cases from `start` on. Gives the lines about each, by its number, and how the process ended."""
-    command = [sys.executable, "-W", "ignore", str(HERE / "data_child.py"), kind, str(start), str(stop), str(folder)]
-    paths = os.pathsep.join(map(str, [HERE.parent.parent, HERE.parent, HERE]))
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": paths})
-    cases = {}
-    for part in done.stdout.split("at ")[1:]:
-        number, *lines = part.splitlines()
-        cases[int(number)] = lines
-    return cases, f"exit status {done.returncode}: {done.stderr[-500:]}" if done.returncode else None
+class Child:
+    """A process that tries the cases of one format after another, because its imports take longer than the cases."""
+
+    def __init__(self, folder):
+        self.errors = open(folder / "errors.txt", "w+")  # noqa: SIM115 - closed when the process has ended
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", str(HERE / "data_child.py")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, [HERE.parent.parent, HERE.parent, HERE]))},
+        )  # fmt: skip
+
+    def run(self, *asked):
+        """Run cases. Gives the lines about each, by its number, and how the process ended if it did."""
+        print(*asked, file=self.process.stdin, flush=True)
+        cases, lines = {}, []
+        for line in self.process.stdout:
+            if line == "done\n":
+                return cases, None
+            if line.startswith("at "):
+                cases[int(line[3:])] = lines = []
+            else:
+                lines.append(line.rstrip("\n"))
+        return cases, self.end()
+
+    def end(self):
+        self.process.stdin.close()
+        status = self.process.wait()
+        self.process.stdout.close()
+        self.errors.seek(0)
+        said = self.errors.read()
+        self.errors.close()
+        return f"exit status {status}: {said[-500:]}"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A function that runs cases in a process that all formats share; after a crash, in a new one."""
+    folder, child = tmp_path_factory.mktemp("child"), None
+
+    def run(*asked):
+        nonlocal child
+        child = child or Child(folder)
+        cases, ended = child.run(*asked)
+        child = None if ended else child
+        return cases, ended
+
+    yield run
+    if child:
+        assert child.end().startswith("exit status 0")
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_damaged(kind, tmp_path):
+def test_damaged(kind, run, tmp_path):
     said, costs, start, stop = Counter(), [(0.0, 0.0)], 0, count(120, 20_000)
     while start < stop:
         cases, ended = run(kind, start, stop, tmp_path)
@@ -76,7 +115,7 @@ def fails(error):
         (lambda: fails(ValueError("wrong")), "nameless"),
         (lambda: fails(ValueError("a.csv: " + "x" * 500)), "long"),
         (lambda: fails(ValueError("a.csv: \x1b[2J")), "not printable"),
-        (lambda: burns(1.2), "slow"),
+        (lambda: burns(1.2 * outcomes.SECONDS), "slow"),
         pytest.param(
             lambda: [np.ones(1 << 25), Neuron(weights=[1.0])][1],
             "large",
@@ -84,5 +123,7 @@ def fails(error):
         ),
     ],
 )
-def test_the_judge_sees_what_is_wrong(case, said):
+def test_the_judge_sees_what_is_wrong(case, said, monkeypatch):
+    if said == "slow":  # which is judged twice: here a tenth of the limit is enough
+        monkeypatch.setattr(outcomes, "SECONDS", outcomes.SECONDS / 10)
     assert outcomes.judged(case, "a.csv")[0].startswith(said)
