@@ -1,7 +1,6 @@
 """A damaged data file is refused by one clear error, or trains on what it holds: fast, in little memory, no crash."""
 
 import os
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from children import asked
 from mutations import count
 
 pytest.importorskip("pyarrow", reason="pyarrow writes and reads the files")
@@ -23,55 +23,25 @@ from tinynet_fast.rows.files import TableError
 HERE = Path(__file__).parent
 
 
-class Child:
-    """A process that tries the cases of one format after another, because its imports take longer than the cases."""
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A function that runs cases: gives the lines about each, by its number, and how the process ended if it did."""
+    paths = os.pathsep.join(map(str, [HERE.parent.parent, HERE.parent, HERE]))
+    children = asked(HERE / "data_child.py", tmp_path_factory.mktemp("child"), env=os.environ | {"PYTHONPATH": paths})
+    ask = next(children)
 
-    def __init__(self, folder):
-        self.errors = open(folder / "errors.txt", "w+")  # noqa: SIM115 - closed when the process has ended
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", str(HERE / "data_child.py")],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, [HERE.parent.parent, HERE.parent, HERE]))},
-        )  # fmt: skip
-
-    def run(self, *asked):
-        """Run cases. Gives the lines about each, by its number, and how the process ended if it did."""
-        print(*asked, file=self.process.stdin, flush=True)
-        cases, lines = {}, []
-        for line in self.process.stdout:
-            if line == "done\n":
-                return cases, None
+    def run(*words):
+        answer, ended = ask(*words)
+        cases = {}
+        for line in answer:
             if line.startswith("at "):
                 cases[int(line[3:])] = lines = []
             else:
-                lines.append(line.rstrip("\n"))
-        return cases, self.end()
-
-    def end(self):
-        self.process.stdin.close()
-        status = self.process.wait()
-        self.process.stdout.close()
-        self.errors.seek(0)
-        said = self.errors.read()
-        self.errors.close()
-        return f"exit status {status}: {said[-500:]}"
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A function that runs cases in a process that all formats share; after a crash, in a new one."""
-    folder, child = tmp_path_factory.mktemp("child"), None
-
-    def run(*asked):
-        nonlocal child
-        child = child or Child(folder)
-        cases, ended = child.run(*asked)
-        child = None if ended else child
+                lines.append(line)
         return cases, ended
 
     yield run
-    if child:
-        assert child.end().startswith("exit status 0")
+    next(children, None)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
