@@ -97,15 +97,19 @@ def largest_rate(X, limit=8.0):
 
 
 def assert_reference(result, *arguments, **options):
-    """A result has the weights and losses of the same run with `strict`.
+    """A result has the weights and losses of the same run with `strict`."""
+    options.pop("n_jobs", None)
+    assert_same(result, train_neuron(*arguments, **options, engine="strict"), arguments[0], **options)
+
+
+def assert_same(result, ref, X, learning_rate=0.1, **options):
+    """A result has the weights and losses of `ref`, the result of `strict` from the same rows and options.
 
     If updates cancel each other, so that weights end far shorter than one update, the rounding of all counts.
     """
-    options.pop("n_jobs", None)
-    ref = train_neuron(*arguments, **options, engine="strict")
     if distance(flat(result.model), flat(ref.model)) > 1e-12:
-        longest = np.sqrt((np.asarray(arguments[0], float) ** 2).sum(axis=1).max() + 1.0)
-        update = options.get("learning_rate", 0.1) * longest
+        longest = np.sqrt((np.asarray(X, float) ** 2).sum(axis=1).max() + 1.0)
+        update = learning_rate * longest
         assert np.linalg.norm(flat(ref.model)) < 1e-3 * update
         assert np.linalg.norm(flat(result.model) - flat(ref.model)) <= 1e-16 * update * ref.rows * ref.epochs
     np.testing.assert_allclose(result.loss_history, ref.loss_history, rtol=1e-11, atol=1e-13)

@@ -1,7 +1,9 @@
-"""Train on damaged files of one format, one after the other, and print what came of each.
+"""Train on damaged files, one after the other, and print what came of each.
 
-`test_data_damaged.py` runs this as a process of its own, because a crash would take the tests with it. Each case prints
-"at" and its number first, and then what `outcomes.py` says of it, the seconds and the megabytes.
+`test_data_damaged.py` runs this as a process of its own, because a crash would take the tests with it. A line on the
+standard input asks for cases of one format: the format, the first number, the number after the last, and a folder.
+Each case prints "at" and its number first, and then what `outcomes.py` says of it, the seconds and the megabytes.
+After the cases of a line comes the word "done".
 """
 
 import random
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from csv_table import read_csv
-from data_formats import FORMATS, ORIGINALS, PACKED, damaged, in_memory
+from data_formats import ORIGINALS, PACKED, damaged, in_memory, original
 from outcomes import judged
 from sklearn.datasets import load_svmlight_file
 
@@ -20,7 +22,7 @@ from tinynet_fast import train_neuron
 from tinynet_fast.rows.formats import open_source
 
 
-def main(kind, start, stop, folder):
+def try_cases(kind, start, stop, folder):
     path, case = Path(folder) / f"rows.{kind}", train(kind)
     for seed in range(ORIGINALS):
         check_undamaged(kind, path, seed, case)
@@ -32,6 +34,7 @@ def main(kind, start, stop, folder):
         if said == "trained":
             said = another_way(kind, path)
         print(f"{said}\n= {seconds:.3f} {megabytes:.1f}", flush=True)
+    print("done", flush=True)
 
 
 def train(kind):
@@ -47,7 +50,7 @@ def train(kind):
 
 def check_undamaged(kind, path, seed, case):
     """The weights from an undamaged file are those of its rows in memory. This also compiles what is needed."""
-    path.write_bytes(FORMATS[kind](seed))
+    path.write_bytes(original(kind, seed))
     ref = train_neuron(*in_memory(kind, seed), epochs=2).model
     for k in (1, 3):
         comp = case(path, k)
@@ -99,4 +102,6 @@ def readers(kind):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+    for line in sys.stdin:
+        kind, start, stop, folder = line.rstrip("\n").split(" ", 3)
+        try_cases(kind, int(start), int(stop), folder)

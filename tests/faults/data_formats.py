@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import io
+from functools import cache
 
 import numpy as np
 from mutations import damage_bytes
@@ -111,6 +112,12 @@ FORMATS = {
 }  # fmt: skip
 
 
+@cache
+def original(kind, seed):
+    """The bytes of an undamaged file, which many cases damage."""
+    return FORMATS[kind](seed)
+
+
 def in_memory(kind, seed):
     """The rows and labels of an undamaged file, without those that lack a value."""
     if kind == "npy":
@@ -138,8 +145,8 @@ def damaged(draw, kind, seed):
     plain = f"{kind.partition('.')[0]}" if kind in PACKED else kind
     inside = plain in ("csv", "tsv", "svm", "npy") and draw.random() < 0.5
     if not inside:
-        return damage_bytes(draw, FORMATS[kind](seed))
-    content = FORMATS[plain](seed)
+        return damage_bytes(draw, original(kind, seed))
+    content = original(plain, seed)
     content = _header(draw, content) if plain == "npy" else _tokens(draw, content)
     return PACKED[kind][1](content) if kind in PACKED else content
 

@@ -279,6 +279,7 @@ def main():
             with tempfile.TemporaryDirectory() as folder:
                 kill_jobs.fill(Path(folder))
                 JOBS[name](Path(folder))
+    kill_jobs.command("--version", output=Path(__file__).resolve())(Path.cwd())  # which imports what typer needs
     if options.mistake:
         kill_jobs.plant(options.mistake)
     names = options.jobs or [name for name in JOBS if not kill_jobs.without(name)]

@@ -1,6 +1,6 @@
 """Models trained in forks, in new processes, by joblib and in threads that fork: the bits of one process.
 
-See `test_processes.py`.
+See `test_processes.py`, which sends "200 fork" and such lines to the standard input if there are no arguments.
 
     python tests/faults/processes_child.py 200 [fork threads spawn loky threading]
 """
@@ -149,4 +149,10 @@ def main(rounds, ways):
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2:])
+    if sys.argv[1:]:
+        main(int(sys.argv[1]), sys.argv[2:])
+    else:
+        for line in sys.stdin:
+            rounds, *ways = line.split()
+            main(int(rounds), ways)
+            print("done", flush=True)

@@ -3,6 +3,7 @@
 import base64
 import json
 import random
+from functools import cache
 
 import numpy as np
 import pytest
@@ -97,27 +98,47 @@ NETWORKS = {run.__name__: run for run in (parquet, narrow, adam, softmax)}
 RUNS = {run.__name__: run for run in (neuron, averaged, cosine, sparse, stream, csv)} | NETWORKS
 
 
-@pytest.fixture(params=RUNS)
-def run(request, tmp_path, monkeypatch):
-    """A run, its checkpoints at the start, in the middle and late, and what it learns."""
+@pytest.fixture(autouse=True, scope="module")
+def small_chunks():
+    """Files are read in many chunks, so that checkpoints are written between them."""
     from tinynet_fast.rows.formats import base
 
-    monkeypatch.setattr(base, "CHUNK_BYTES", 64 * 8 * 4)
-    write_files(tmp_path)
-    path, seen, write = tmp_path / "c.json", [], Checkpoint.write
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(base, "CHUNK_BYTES", 64 * 8 * 4)
+        yield
 
-    def keep(self, *arguments, **options):
-        write(self, *arguments, **options)
-        seen.append(path.read_bytes())
 
-    monkeypatch.setattr(Checkpoint, "write", keep)
-    train = RUNS[request.param]
-    whole = learned(train(tmp_path, epochs=4, checkpoint=path, checkpoint_seconds=0))
-    monkeypatch.setattr(Checkpoint, "write", write)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A function that gives, by a run's name, its folder, all its checkpoints and what it learns: trained once."""
+    write = Checkpoint.write
+
+    @cache
+    def trained(name):
+        folder, seen = tmp_path_factory.mktemp(name), []
+        write_files(folder)
+
+        def keep(self, *arguments, **options):
+            write(self, *arguments, **options)
+            seen.append((folder / "c.json").read_bytes())
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Checkpoint, "write", keep)
+            result = RUNS[name](folder, epochs=4, checkpoint=folder / "c.json", checkpoint_seconds=0)
+        return folder, seen, learned(result)
+
+    return trained
+
+
+@pytest.fixture(params=RUNS)
+def run(request, trained):
+    """A run, its checkpoints at the start, in the middle and late, and what it learns."""
+    folder, seen, whole = trained(request.param)
+    path = folder / "c.json"
 
     def go_on(content):
         path.write_bytes(content)
-        return learned(train(tmp_path, epochs=4, checkpoint=path, checkpoint_seconds=1e9))
+        return learned(RUNS[request.param](folder, epochs=4, checkpoint=path, checkpoint_seconds=1e9))
 
     return go_on, [seen[0], seen[len(seen) // 2], seen[-2]], whole
 

@@ -1,7 +1,6 @@
 """A damaged data file is refused by one clear error, or trains on what it holds: fast, in little memory, no crash."""
 
 import os
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from children import asked
 from mutations import count
 
 pytest.importorskip("pyarrow", reason="pyarrow writes and reads the files")
@@ -23,20 +23,29 @@ from tinynet_fast.rows.files import TableError
 HERE = Path(__file__).parent
 
 
-def run(kind, start, stop, folder):
-    """Run the cases from `start` on. Gives the lines about each, by its number, and how the process ended."""
-    command = [sys.executable, "-W", "ignore", str(HERE / "data_child.py"), kind, str(start), str(stop), str(folder)]
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A function that runs cases: gives the lines about each, by its number, and how the process ended if it did."""
     paths = os.pathsep.join(map(str, [HERE.parent.parent, HERE.parent, HERE]))
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": paths})
-    cases = {}
-    for part in done.stdout.split("at ")[1:]:
-        number, *lines = part.splitlines()
-        cases[int(number)] = lines
-    return cases, f"exit status {done.returncode}: {done.stderr[-500:]}" if done.returncode else None
+    children = asked(HERE / "data_child.py", tmp_path_factory.mktemp("child"), env=os.environ | {"PYTHONPATH": paths})
+    ask = next(children)
+
+    def run(*words):
+        answer, ended = ask(*words)
+        cases = {}
+        for line in answer:
+            if line.startswith("at "):
+                cases[int(line[3:])] = lines = []
+            else:
+                lines.append(line)
+        return cases, ended
+
+    yield run
+    next(children, None)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_damaged(kind, tmp_path):
+def test_damaged(kind, run, tmp_path):
     said, costs, start, stop = Counter(), [(0.0, 0.0)], 0, count(120, 20_000)
     while start < stop:
         cases, ended = run(kind, start, stop, tmp_path)
@@ -76,7 +85,7 @@ def fails(error):
         (lambda: fails(ValueError("wrong")), "nameless"),
         (lambda: fails(ValueError("a.csv: " + "x" * 500)), "long"),
         (lambda: fails(ValueError("a.csv: \x1b[2J")), "not printable"),
-        (lambda: burns(1.2), "slow"),
+        (lambda: burns(1.2 * outcomes.SECONDS), "slow"),
         pytest.param(
             lambda: [np.ones(1 << 25), Neuron(weights=[1.0])][1],
             "large",
@@ -84,5 +93,7 @@ def fails(error):
         ),
     ],
 )
-def test_the_judge_sees_what_is_wrong(case, said):
+def test_the_judge_sees_what_is_wrong(case, said, monkeypatch):
+    if said == "slow":  # which is judged twice: here a tenth of the limit is enough
+        monkeypatch.setattr(outcomes, "SECONDS", outcomes.SECONDS / 10)
     assert outcomes.judged(case, "a.csv")[0].startswith(said)

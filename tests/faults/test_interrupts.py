@@ -18,6 +18,7 @@ from mutations import count
 from tinynet_fast import load, train_neuron
 from tinynet_fast.kernels.compiler import interrupts
 from tinynet_fast.kernels.compiler.interrupts import Held, TerminatedError, saves, sigterm_raises
+from tinynet_fast.scoring import predict_file
 
 HERE = Path(__file__).parent
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals are sent differently here")
@@ -57,8 +58,8 @@ def folder(tmp_path_factory):
     X = rng.standard_normal((40_000, 20))
     table, names = np.column_stack([X, X[:, 0] > rng.standard_normal(len(X))]), [f"x{j}" for j in range(20)]
     np.savetxt(folder / "d.csv", table, delimiter=",", header=",".join([*names, "y"]), comments="", fmt="%.6g")
-    for arguments in (["train", "d.csv", "--target", "y", "--epochs", "2", "--model", "known.json"], PREDICT):
-        subprocess.run([sys.executable, "-m", "tinynet_fast", *arguments], cwd=folder, check=True, capture_output=True)
+    train_neuron(folder / "d.csv", "y", epochs=2).model.save(folder / "known.json")
+    predict_file(load(folder / "known.json"), folder / "d.csv", folder / "p.csv")
     return folder
 
 
@@ -153,7 +154,7 @@ def test_sigterm_writes_the_checkpoint(folder, environment):
         while not (folder / "s.json").exists():
             assert process.poll() is None, process.communicate()
             time.sleep(0.01)
-        time.sleep(1.0)
+        time.sleep(0.5)
         process.terminate()
         process.communicate()
         assert process.returncode == status

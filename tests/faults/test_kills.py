@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ FAULTS = {"hung", "changed", "rights", "damaged", "foreign", "went back", "lost"
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork a process")
 
 
+@cache
 def run(*arguments):
     done = subprocess.run([sys.executable, "-W", "ignore", CHILD, *map(str, arguments)], capture_output=True, text=True)
     assert done.stdout, done.stderr[-3000:]

@@ -6,11 +6,10 @@ of a thread that it does not have. Here all modules are imported before.
 
 import importlib.util
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from children import asked
 from mutations import count
 
 from tinynet_fast.kernels.compiler import jit
@@ -19,23 +18,28 @@ CHILD = Path(__file__).parent / "processes_child.py"
 pytestmark = pytest.mark.skipif(jit.UNCOMPILED, reason="nothing is compiled here")
 
 
-def run(rounds, way):
-    command = [sys.executable, "-W", "ignore", CHILD, str(rounds), way]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.stdout == "the same bits\n", done.stderr[-2000:]
+@pytest.fixture(scope="module")
+def ask(tmp_path_factory):
+    """Ways to start processes and threads are tried in one process: each of its own would import and load the same."""
+    yield from asked(CHILD, tmp_path_factory.mktemp("child"))
+
+
+def run(ask, rounds, way):
+    lines, ended = ask(rounds, way)
+    assert (lines, ended) == (["the same bits"], None)
 
 
 @pytest.mark.parametrize("way", ["fork", "threads"])
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork a process")
-def test_forks(way):
-    run(count(3, 200), way)
+def test_forks(ask, way):
+    run(ask, count(3, 200), way)
 
 
-def test_new_processes():
-    run(count(1, 200), "spawn")
+def test_new_processes(ask):
+    run(ask, count(1, 200), "spawn")
 
 
 @pytest.mark.parametrize("way", ["loky", "threading"])
 @pytest.mark.skipif(importlib.util.find_spec("joblib") is None, reason="joblib is not installed")
-def test_joblib(way):
-    run(count(1, 200), way)
+def test_joblib(ask, way):
+    run(ask, count(1, 200), way)

@@ -140,7 +140,10 @@ WITHOUT_NUMBA = """
 import sys
 sys.modules["numba"] = sys.modules["llvmlite"] = None
 from tinynet_fast.cli import app
-from tinynet_fast.proof.bench import core
+from tinynet_fast.proof.bench import core, measure
+measure.LEAST_TURN, measure.TRIES, measure.CHECKED_VALUES = 0.0, 1, 200  # as in tests of this process
+# PyTorch takes longer to import than all others together, and asks nothing of Numba.
+core.NEURONS, core.NETWORKS = ([c for c in table if c.needs != "torch"] for table in (core.NEURONS, core.NETWORKS))
 core.core_problems = lambda quick: [
     (core.NEURON, lambda: core.neuron_problem(600, 2)),
     (core.NETWORK, lambda: core.network_problem("full batch", 300, (2, 4, 1), more=2)),

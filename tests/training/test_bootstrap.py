@@ -109,8 +109,11 @@ def newton(X, y, times):
     x, w = np.column_stack([X, np.ones(len(X))]), np.zeros(X.shape[1] + 1)
     for _ in range(30):
         p = 1.0 / (1.0 + np.exp(-x @ w))
-        w -= np.linalg.solve((x * (times * p * (1 - p))[:, None]).T @ x, x.T @ (times * (p - y)))
-    return w
+        step = np.linalg.solve((x * (times * p * (1 - p))[:, None]).T @ x, x.T @ (times * (p - y)))
+        w -= step
+        if np.abs(step).max() < 1e-12:
+            return w
+    raise AssertionError("Newton's method has not converged")
 
 
 def test_standard_errors_are_those_of_a_plain_bootstrap():
