@@ -152,10 +152,7 @@ def test_only_a_block_is_held(monkeypatch):
 
     options = plain_options()
     gc.freeze()  # what all tests before this one have left is then not looked through six times
-    try:
-        assert fit_shard(options.start(), blocks(), options).rows == 3000
-    finally:
-        gc.unfreeze()
+    assert fit_shard(options.start(), blocks(), options).rows == 3000
 
 
 class CutShards(LocalShards):
