@@ -3,8 +3,7 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 pytho
   $(shell $(p) -c 'import sys; sys.version_info >= (3, 11) and print("$(p)")' 2>/dev/null)))
 VENV ?= .venv
 RUN = $(VENV)/bin/python
-# Not compiled: most modules of what is installed are never imported, and compiling them all took half of the time.
-INSTALL = -m pip --disable-pip-version-check install --quiet --no-compile
+INSTALL = -m pip --disable-pip-version-check install --quiet
 PIP = $(RUN) $(INSTALL)
 TORCH = torch==2.13.0
 
@@ -18,6 +17,10 @@ WITH_JAVA = command -v java >/dev/null || { test "$$(id -u)" = 0 && command -v a
 # The site's pages are tested in Chromium: install the distribution's, if that is possible here.
 WITH_CHROMIUM = command -v chromium chromedriver >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
   apt-get update -qq && apt-get install -y -qq chromium chromium-driver; } || true
+
+# Most modules of what pip installs are never imported, and compiling them all took half of its time. This is
+# `--no-compile`, also for what it installs to build a package.
+export PIP_COMPILE = 0
 
 # Commands that tests start find the bytecode of modules, whatever the shell says: else each would compile them anew.
 unexport PYTHONDONTWRITEBYTECODE

@@ -363,6 +363,10 @@ def test_there_are_many():
 
 @pytest.fixture
 def run_validate(monkeypatch, capsys):
+    """Runs the command, on neurons alone: `validate` itself has tests of its own with all cases."""
+    neurons = list(battery.neuron_cases(np.random.default_rng(0), 64))
+    monkeypatch.setattr(validate, "battery", lambda turns: neurons)
+
     def run(*arguments):
         monkeypatch.setattr("sys.argv", ["tinynet-fast", "validate", *arguments])
         monkeypatch.setenv("COLUMNS", "140")
@@ -380,8 +384,6 @@ def test_validate_names_a_wrong_kernel(run_validate, monkeypatch):
     monkeypatch.setattr(
         "tinynet_fast.training.run._names", {}
     )  # it is not compiled, which later runs must not take for their kernels
-    neurons = list(battery.neuron_cases(np.random.default_rng(0), 64))
-    monkeypatch.setattr(validate, "battery", lambda turns: neurons)
     status, out = run_validate()
     assert status == 1
     assert "broken promises:\nstrict: neuron, small steps\n" in out
