@@ -200,7 +200,9 @@ docs: $(VENV)/docs.ok
 	$(RUN) -m sphinx --builder html --doctree-dir build/doctrees --fail-on-warning --keep-going docs build/docs
 
 # Build the site and run every page in Chromium. Without Chromium these tests are skipped, and say so.
-test-docs: docs
+# (The site is built in the recipe: as a prerequisite, `make -j` would do everything else before the tests.)
+test-docs: $(VENV)/docs.ok
+	$(MAKE) docs
 	$(WITH_CHROMIUM)
 	$(RUN) -m pytest --numprocesses auto --dist loadfile -rs tests/docs
 

@@ -21,21 +21,23 @@ SEEDS = st.integers(0, 2**32 - 1)
 FEWER = settings(max_examples=-(-settings.default.max_examples // 4))  # where an example takes a fifth of a second
 
 
-def variants(*choices):
+def variants(*choices, without=()):
     """Tuples with a value of each choice, for what a kernel is compiled for, which takes a second or more for each.
 
-    All of them in a deep run; otherwise few, of which every two values of two choices are together in one.
+    All of them in a deep run; otherwise few, of which every two values of two choices are together in one. `without`
+    has pairs of values that a kernel does not take together.
     """
+    every = tuple(chosen for chosen in product(*choices) if not any(set(pair) <= set(chosen) for pair in without))
     few = settings.default.max_examples < 1000
-    return st.sampled_from(_pairs(*choices) if few else list(product(*choices)))
+    return st.sampled_from(_pairs(every) if few else every)
 
 
 @cache
-def _pairs(*choices):
+def _pairs(every):
     def pairs(chosen):
         return set(combinations(enumerate(chosen), 2))
 
-    every, found = list(product(*choices)), []
+    found = []
     missing = set().union(*map(pairs, every))
     while missing:
         found.append(max(every, key=lambda chosen: len(missing & pairs(chosen))))

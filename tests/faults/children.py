@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import contextmanager
 
 
 class Child:
@@ -34,8 +35,9 @@ class Child:
         return f"exit status {status}: {said[-2000:]}"
 
 
+@contextmanager
 def asked(script, folder, **options):
-    """Yield a function that asks a child, for a fixture. If the child ends, the next question goes to a new one."""
+    """A function that asks a child. If the child ends, the next question goes to a new one."""
     child = None
 
     def ask(*words):

@@ -27,8 +27,7 @@ HERE = Path(__file__).parent
 def run(tmp_path_factory):
     """A function that runs cases: gives the lines about each, by its number, and how the process ended if it did."""
     paths = os.pathsep.join(map(str, [HERE.parent.parent, HERE.parent, HERE]))
-    children = asked(HERE / "data_child.py", tmp_path_factory.mktemp("child"), env=os.environ | {"PYTHONPATH": paths})
-    ask = next(children)
+    environment = os.environ | {"PYTHONPATH": paths}
 
     def run(*words):
         answer, ended = ask(*words)
@@ -40,8 +39,8 @@ def run(tmp_path_factory):
                 lines.append(line)
         return cases, ended
 
-    yield run
-    next(children, None)
+    with asked(HERE / "data_child.py", tmp_path_factory.mktemp("child"), env=environment) as ask:
+        yield run
 
 
 @pytest.mark.parametrize("kind", FORMATS)

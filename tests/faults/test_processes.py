@@ -21,7 +21,8 @@ pytestmark = pytest.mark.skipif(jit.UNCOMPILED, reason="nothing is compiled here
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory):
     """Ways to start processes and threads are tried in one process: each of its own would import and load the same."""
-    yield from asked(CHILD, tmp_path_factory.mktemp("child"))
+    with asked(CHILD, tmp_path_factory.mktemp("child")) as ask:
+        yield ask
 
 
 def run(ask, rounds, way):
