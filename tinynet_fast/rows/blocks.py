@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, ClassVar, Literal, Protocol, TypeGuard, TypeVar
 
 import numpy as np
 
 from tinynet_fast.rows.arrays import as_float
+from tinynet_fast.rows.permutations import permutations
 from tinynet_fast.rows.team import Team, threads_for
 
 # Threads share the rows if there are SHARED_FROM values, which one thread measures in 5 ms, some LIST_VALUES at a time.
@@ -98,6 +100,21 @@ class Rows:
             if first < last:
                 yield self._block(slice(first, last) if index is None else index[first:last])
 
+    def epochs(
+        self, order: "Order | None", first: int, count: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
+        """The blocks of several epochs, the `first`-th and those after it, if an epoch is one block (see `blocks`).
+
+        Their rows are gathered at once: for a few rows, what is done around each block takes longer than the block.
+        """
+        if order is None:
+            yield from repeat(self._block(slice(0, self.count) if self.index is None else self.index), count)
+            return
+        places = order.permutations(self.count, self.n_features, first, count).reshape(-1)
+        X, y, weights = self._block(places if self.index is None else self.index[places])
+        for part in slices(count * self.count, self.count):
+            yield X[part], y[part], None if weights is None else weights[part]
+
     def _block(self, part: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         weights = None if self.sample_weight is None else self.sample_weight[part]
         return self.standardised(picked(self.X, part)), self.standardised_y(self.codes.as_floats(part)), weights
@@ -150,16 +167,23 @@ class Order:
     def blocks(self, n_rows: int, n_features: int, epoch: int) -> np.ndarray:
         """The numbers of the blocks, in the epoch's order."""
         count = -(-n_rows // self.block_rows(n_features))
-        return np.random.default_rng([self.seed, epoch, self.STREAM]).permutation(count)
+        return permutations([self.seed, epoch, self.STREAM], count)[0]
 
     def within(self, block: int, n_rows: int, epoch: int) -> np.ndarray:
         """The order of the `n_rows` rows of a block, counted from its first."""
-        return np.random.default_rng([self.seed, epoch, self.STREAM, int(block)]).permutation(n_rows)
+        return permutations([self.seed, epoch, self.STREAM, int(block)], n_rows)[0]
 
     def permutation(self, n_rows: int, n_features: int, epoch: int) -> np.ndarray:
         """The order of all rows."""
+        return self.permutations(n_rows, n_features, epoch, 1)[0]
+
+    def permutations(self, n_rows: int, n_features: int, first: int, count: int) -> np.ndarray:
+        """The orders of several epochs, the `first`-th and those after it: (count, n_rows) int64."""
         if not self.by_blocks:
-            return np.random.default_rng([self.seed, epoch]).permutation(n_rows)
+            return permutations([self.seed, first], n_rows, count)
+        return np.stack([self._permutation_by_blocks(n_rows, n_features, first + k) for k in range(count)])
+
+    def _permutation_by_blocks(self, n_rows: int, n_features: int, epoch: int) -> np.ndarray:
         size, parts = self.block_rows(n_features), []
         for block in self.blocks(n_rows, n_features, epoch).tolist():
             first = block * size

@@ -92,19 +92,19 @@ class Network:
     def train(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
         own, n, size = self.engine.own, len(y), self.size * self.copies
         y = self._single(y.reshape(-1))  # several targets of a row one after another
-        if sample_weight is None:
-            moves = np.ones((int(self.pending[at.PENDING_ROWS]) + n) // size * len(losses), bool)
-        else:
+        updates, rows = (int(self.pending[at.PENDING_ROWS]) + n) // size * len(losses), self.constant_rows
+        if sample_weight is not None:
             moves = np.tile(batches_that_move(sample_weight, self.pending, size), len(losses))
-        schedule_rows = self.constant_rows
-        if schedule_rows is None:
-            schedule_rows = own(self.optimizer.schedule_rows_for(self.updates, moves))
+            updates = int(np.count_nonzero(moves))
+            rows = own(self.optimizer.schedule_rows_for(self.updates, moves)) if rows is None else rows
+        elif rows is None:
+            rows = own(self.optimizer.schedule_rows(self.updates, updates))
         given = (
             self.engine.rows(X),
             own(y),
             own(self.ones[:n] if sample_weight is None else sample_weight),
             own(self._mask(n // self.copies)) if self.dropout else self.no_mask,
-            schedule_rows,
+            rows,
             self.rule,
             self.layers,
             self.kernel_state,
@@ -116,7 +116,7 @@ class Network:
             self.shared.network_epochs(self.team.map, *given, self.pending, losses)
         else:
             self._kernels.network_epochs(*given, self.units, self.pending, losses)
-        self.updates += int(np.count_nonzero(moves))
+        self.updates += updates
         self.epochs += len(losses) - 1  # `end_epoch` adds one more
         self.position += n // self.copies
 

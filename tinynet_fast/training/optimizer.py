@@ -11,6 +11,7 @@ from tinynet_fast.training.schedules import Schedule
 
 OPTIMIZERS = reference.OPTIMIZERS
 NETWORK_SCHEDULES = ("constant", "invscaling", "cosine")
+MADE_ROWS = 256  # schedule rows that are made at once
 
 
 class Optimizer:
@@ -46,6 +47,7 @@ class Optimizer:
             raise ValueError("nesterov says how momentum is used: give a momentum above 0, 0.9 for example")
         self.l2, self.weight_decay = check_at_least_zero("l2", l2), check_at_least_zero("weight_decay", weight_decay)
         self.schedule = Schedule(learning_rate, schedule, power_t, known=NETWORK_SCHEDULES)
+        self.kept: tuple[Any, int, np.ndarray] = None, 0, np.empty((0, at.SCHEDULE_COLUMNS))
 
     @property
     def is_constant(self) -> bool:
@@ -62,8 +64,17 @@ class Optimizer:
     def schedule_rows(self, done: int, n: int) -> np.ndarray:
         """(n, 4) float64: what the kernels call rate, keep, l2 and epsilon, for the updates after the first `done`.
 
-        Adam's running means start at zero; their correction (Kingma and Ba, algorithm 1) is part of rate and epsilon.
+        Some more are made and kept for the next calls: of a few rows, this takes longer than the training.
         """
+        how = self.schedule.engine, self.schedule.updates
+        kept, first, rows = self.kept
+        if kept != how or not first <= done <= done + n <= first + len(rows):
+            first, rows = done, self._schedule_rows(done, max(n, MADE_ROWS))
+            self.kept = how, first, rows
+        return rows[done - first : done - first + n]
+
+    def _schedule_rows(self, done: int, n: int) -> np.ndarray:
+        """Adam's means start at zero; their correction (Kingma and Ba, algorithm 1) is part of rate and epsilon."""
         rates = self.schedule.rates(done, n)
         rows = np.empty((n, at.SCHEDULE_COLUMNS))
         rows[:, at.RATE] = rates

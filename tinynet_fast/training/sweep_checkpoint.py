@@ -106,6 +106,10 @@ class Part:
     def path(self) -> Path:
         return self.file.path
 
+    @property
+    def seconds(self) -> float:
+        return self.file.seconds
+
     def open(self, options: dict[str, Any], rows: Any, engine: str) -> dict[str, Any] | None:
         """The state to go on from."""
         return self.found

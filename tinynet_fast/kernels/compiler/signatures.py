@@ -48,6 +48,7 @@ DIRECT = {
     "strict.network_logits": ["d2 l2 d1 dw2 dw2"],
     "strict.sparse_rescale": ["dw1 dw1 dw1"],
     "fast.row_order.shuffle": ["lw1 l0"],
+    "fast.row_order.permutations": ["lw1 lw1 lw2"],
     "exact.stops": ["d1 dw1 d0"],
     "fast.row_order.fill_schedule": ["l0 d0 d0 d0 d0 d0 d1 d0 d0 l0 dw2"],
     "fast.objective.sgd_logits_epoch": ["d2 d1 d2 d0 dw1 dw1 dw1 dw1 dw1 d1 dw1 dw1"],

@@ -1,0 +1,34 @@
+"""Permutations that a seed decides: NumPy's, from the library's kernel if there is one."""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.kernels.compiler import native
+from tinynet_fast.kernels.compiler.jit import UNCOMPILED
+
+WORD = 1 << 32  # seeds are mixed in words of 32 bits
+
+
+def permutations(seed: Sequence[int], n: int, count: int = 1) -> np.ndarray:
+    """What `np.random.default_rng(seed).permutation(n)` is, for `count` seeds, of which the last number grows by one.
+
+    Returns (count, n) int64. Without a library NumPy draws them: Numba would take longer to compile the kernel than a
+    short run takes.
+    """
+    *first, last = seed
+    kernel = None if UNCOMPILED else _kernel(native.library())
+    if kernel is None or n >= WORD or last + count > WORD:
+        drawn = [np.random.default_rng([*first, last + k]).permutation(n) for k in range(count)]
+        return np.array(drawn, np.int64).reshape(count, n)
+    words = [number >> shift & WORD - 1 for number in seed for shift in range(0, number.bit_length() or 1, 32)]
+    places = np.empty((count, n), np.int64)
+    kernel(np.array(words), np.empty(4, np.int64), places)
+    return places
+
+
+@cache
+def _kernel(library: native.Library | None) -> Callable[..., Any] | None:
+    return native.only("fast.row_order.permutations")
