@@ -23,6 +23,7 @@ from tinynet_fast.training.optimizer import Optimizer
 ROWS = (4, 32, 200, 2_000)
 FEATURES, HIDDEN = 8, 4
 RATE = 0.01
+SHUFFLED = 100  # epochs of a run that shuffles
 LIMIT = 1e-9  # as elsewhere for another library that makes the same updates
 
 
@@ -66,6 +67,26 @@ def neuron(n, size):
 
         runs["scikit-learn"] = theirs
     return timed("small: train_neuron, an epoch", n, runs | {"plain Python loop": plain_neuron(X, y)}, size)
+
+
+def shuffled(n, size):
+    """Many epochs, each in an order of its own, which is drawn as `train_neuron` draws it."""
+    rows = make_pass_fail(n, FEATURES)
+    X, y = rows.X, rows.y
+
+    def ours():
+        model = train_neuron(X, y, learning_rate=RATE, epochs=SHUFFLED, shuffle=True, seed=0).model
+        return np.append(model.weights, model.bias)
+
+    def plain():
+        weights, bias, steps = [0.0] * FEATURES, [0.0], [RATE] * n
+        for epoch in range(SHUFFLED):
+            order = np.random.default_rng([0, epoch]).permutation(n)
+            reference.sgd_epochs(X[order].tolist(), y[order].tolist(), steps, weights, bias, [0.0])
+        return np.array(weights + bias)
+
+    runs = {"tinynet_fast": ours, "plain Python loop": plain}
+    return timed(f"small: train_neuron, {SHUFFLED} shuffled epochs", n, runs, size)
 
 
 def plain_network(X, y, start, layers):
@@ -148,6 +169,7 @@ def measure(size):
     warnings.simplefilter("ignore", TrainingWarning)  # after one epoch a model may well be of no use
     for n in ROWS:
         yield neuron(n, size)
+        yield shuffled(n, size)
         yield network(n, size)
         with suppress(ImportError):
             yield from estimators(n, size)

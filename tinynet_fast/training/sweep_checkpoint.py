@@ -99,16 +99,12 @@ class Part:
     rate_search = None
 
     def __init__(self, sweep: SweepCheckpoint, k: int, state: dict[str, Any] | None) -> None:
-        self.file, self.found, self.engine = sweep.file, state, ""
+        self.file, self.found, self.engine, self.seconds = sweep.file, state, "", sweep.file.seconds
         self.rest = {"part": k, **sweep.finished(k)}
 
     @property
     def path(self) -> Path:
         return self.file.path
-
-    @property
-    def seconds(self) -> float:
-        return self.file.seconds
 
     def open(self, options: dict[str, Any], rows: Any, engine: str) -> dict[str, Any] | None:
         """The state to go on from."""
