@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import accuracy_score
 from sklearn.neural_network import MLPClassifier as TheirClassifier
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils._param_validation import StrOptions
@@ -13,6 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from tinynet_fast.sklearn.mlp_base import ENGINES, MLPBase
 from tinynet_fast.sklearn.mlp_epochs import THEIR_ROWS
+from tinynet_fast.sklearn.scores import accuracy
 from tinynet_fast.sklearn.validation import placing
 
 
@@ -219,7 +219,7 @@ class MLPClassifier(MLPBase, TheirClassifier):
 
     def _score(self, X: Any, y: np.ndarray, sample_weight: Any = None) -> float:
         """The accuracy on the rows of early stopping. (scikit-learn 1.8 fails here if labels are words.)"""
-        return float(accuracy_score(y, self._predict(X, check_input=False), sample_weight=sample_weight))
+        return accuracy(y, self._predict(X, check_input=False), sample_weight)
 
 
 def _one_hot(labels: np.ndarray, classes: np.ndarray, every: bool) -> np.ndarray | None:

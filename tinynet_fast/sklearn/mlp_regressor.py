@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.neural_network import MLPRegressor as TheirRegressor
 
 from tinynet_fast.sklearn.mlp_base import ENGINES, MLPBase
+from tinynet_fast.sklearn.scores import r2
 from tinynet_fast.sklearn.validation import check_counts, placing
 
 
@@ -158,3 +159,7 @@ class MLPRegressor(MLPBase, TheirRegressor):
             rows, numbers = TheirRegressor._validate_input(self, X, y, incremental, reset)
         check_counts(self.loss, numbers)
         return rows, numbers
+
+    def _score(self, X: Any, y: np.ndarray, sample_weight: Any = None) -> float:
+        """R^2 on the rows of early stopping."""
+        return float(self._score_with_function(X, y, sample_weight=sample_weight, score_function=r2))

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from tinynet_fast.kernels import exact
 from tinynet_fast.kernels.engines import FAST, row_limit
 from tinynet_fast.sklearn.callbacks import Epochs
+from tinynet_fast.sklearn.scores import held_out_score
 from tinynet_fast.sklearn.sgd_exact import Exact, ExactFirst, options_of
 from tinynet_fast.sklearn.sgd_options import SGDOptions
 from tinynet_fast.sklearn.sgd_shared_pass import SharedPass, can_share
@@ -109,7 +111,7 @@ def exact_class(model: Any, data: Data, options: np.ndarray, start: Start, valid
     neuron = Exact(X, y, data.sample_weight, start.held, own, start.arrays, model.t_, int(model.verbose))
     if start.held is not None:
         weight = np.ones(len(y), X.dtype) if data.sample_weight is None else data.sample_weight
-        neuron.score = model._make_validation_score_cb(start.held, X, y, weight, classes=np.array([-1, 1], X.dtype))
+        neuron.score = held_out_score(model, start.held, X, y, weight, classes=np.array([-1, 1], X.dtype))
     elif validation is not None and model.early_stopping:
         score = score_of(validation.X, validation.codes == start.positive, validation.weight)
         neuron.score = lambda w, b: score(neuron.parameters(False)[:-1], b)
@@ -269,17 +271,20 @@ def run(classes: list[Any], n_jobs: int | None, observer: Observer | None) -> in
     other after each epoch.
     """
     runs: list[Any] = [SharedPass(classes)] if can_share(classes) else list(classes)
-    if observer is None and (len(runs) == 1 or effective_n_jobs(n_jobs) == 1):
-        return max(int(each.run()) for each in runs)  # a pool takes a third of the time of a small fit
-    with Parallel(n_jobs=n_jobs if len(runs) > 1 else None, require="sharedmem") as pool:
+    alone = len(runs) == 1 or effective_n_jobs(n_jobs) == 1  # a call of a pool takes longer than a short epoch
+    with nullcontext() if alone else Parallel(n_jobs=n_jobs, require="sharedmem") as pool:
+
+        def answers(calls: list[Callable[[], Any]]) -> list[Any]:
+            return [call() for call in calls] if pool is None else list(pool(delayed(call)() for call in calls))
+
         if observer is None:
-            return max(pool(delayed(each.run)() for each in runs))
+            return int(max(answers([each.run for each in runs])))
         going = [each.loop() for each in runs]
 
         def one_pass(done: int) -> int:
             nonlocal going
             observer.epochs.begin()
-            ends = pool(delayed(next)(loop) for loop in going)
+            ends = answers([loop.__next__ for loop in going])
             going = [loop for loop, (_, last) in zip(going, ends, strict=True) if not last]
             return 1
 

@@ -8,6 +8,7 @@ from sklearn import linear_model
 
 from tinynet_fast.kernels import exact
 from tinynet_fast.sklearn.convert import Convertible
+from tinynet_fast.sklearn.scores import held_out_score
 from tinynet_fast.sklearn.sgd_classes import LARGEST_INT, random_state_of
 from tinynet_fast.sklearn.sgd_exact import Exact, options_of
 from tinynet_fast.sklearn.sgd_training import ClassArrays
@@ -98,7 +99,7 @@ class SGDRegressor(RemembersOptions, Convertible, linear_model.SGDRegressor):
         X = checked_matrix(X)
         self.t_ = getattr(self, "t_", 1.0)
         held = self._make_validation_split(y, sample_mask=sample_weight > 0)
-        score = self._make_validation_score_cb(held, X, y, sample_weight)
+        score = held_out_score(self, held, X, y, sample_weight)
         random_state = random_state_of(self.random_state)
         seed = random_state.randint(0, LARGEST_INT)
         random_state.randint(1, LARGEST_INT)  # scikit-learn draws a seed here that it does not use
