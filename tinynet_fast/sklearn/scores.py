@@ -42,7 +42,7 @@ def plain_r2(numbers: np.ndarray, predicted: np.ndarray, sample_weight: np.ndarr
 
 
 class Checked:
-    """A score of ours, if it had the bits of scikit-learn's once. Where ours has no answer, scikit-learn's is called."""
+    """A score of ours, if it had the bits of scikit-learn's once. If ours has no answer, scikit-learn's is called."""
 
     def __init__(self, theirs: Score, ours: Callable[[np.ndarray, float], float | None]) -> None:
         self.theirs, self.ours = theirs, ours
