@@ -1,9 +1,11 @@
 """Parquet files on a filesystem that is not local: how many bytes are read, in how many requests."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from tinynet_fast.cluster.readers import ParquetLabels, ParquetReader, parquet_files
+from tinynet_fast.cluster.readers import ParquetLabels, ParquetReader, _has_rows, parquet_files
 from tinynet_fast.cluster.tasks import Share
 from tinynet_fast.rows.datasets import make_pass_fail
 from tinynet_fast.rows.files import TableError
@@ -119,3 +121,16 @@ def test_a_folder_stands_for_its_files(tmp_path):
     assert len(parquet_files(f"{tmp_path}/**/*.parquet", "y", None, {})[0]) == 3
     with pytest.raises(FileNotFoundError):
         parquet_files(tmp_path / "nothing", "y", None, {})
+
+
+def test_a_partition_without_columns():
+    """The first one that it lacks is named; without rows it may lack all."""
+    pd = pytest.importorskip("pandas", reason="partitions are frames")
+    frame = pd.DataFrame({"a": [1.0], "b": [2.0]})
+    share = SimpleNamespace(shard=3)
+    assert _has_rows(share, frame, ["a"])
+    assert not _has_rows(share, frame[:0], ["a", "c"])
+    with pytest.raises(TableError, match=r"^partition 3: no column 'd'"):
+        _has_rows(share, frame, ["a", "d", "c"])
+    with pytest.raises(TableError, match=r"^partition 3: no column 'c'"):
+        _has_rows(share, frame, ["a", "c"])

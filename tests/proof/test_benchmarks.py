@@ -8,6 +8,7 @@ import math
 import shutil
 import subprocess
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -257,3 +258,18 @@ def test_floors_are_positive_and_finite():
     X = np.zeros((10, 4), np.float32)
     assert Floors(10.0, 5.0).of(X) == {"reading memory": 2.4, "the chain": 5.0}
     assert list(Floors(10.0, 5.0).of(X, chain=False)) == ["reading memory"]
+
+
+def test_only_neurons_have_floors(monkeypatch):
+    """The least time of a row is computed for a neuron's chain of updates."""
+    given = []
+    monkeypatch.setattr(core, "measure_floors", lambda: SimpleNamespace(of=lambda X: {"chain": 1.0}, to_json=dict))
+    monkeypatch.setattr(core, "measure", lambda problem, table, rounds, least: given.append(least))
+    monkeypatch.setattr(core, "document", lambda families, floors: families)
+    monkeypatch.setattr(core, "has_numba", lambda: True)
+    makes = [
+        (core.NEURON, lambda: neuron.neuron_problem(10, 2)),
+        (core.NETWORK, lambda: network.network_problem("a", 10, (2, 2, 1))),
+    ]
+    core.run_core(makes, 1, lambda step: None)
+    assert given == [{"chain": 1.0}, {}]

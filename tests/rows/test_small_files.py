@@ -324,6 +324,14 @@ def test_npy_values_that_no_program_writes(tmp_path):
         fails(r"y\.npy, row 3: the text holds what is no character", tmp_path / "X.npy", path)
 
 
+@pytest.mark.parametrize("code", [0xD7FF, 0xE000, 0x10FFFF])
+def test_npy_text_may_have_every_character(tmp_path, code):
+    """Those beside the surrogates, which are none, and the last."""
+    np.save(tmp_path / "X.npy", np.zeros((2, 1)))
+    np.save(tmp_path / "y.npy", np.array(["a", chr(code)]))
+    assert gather(open_source(tmp_path / "X.npy", tmp_path / "y.npy"))[1].tolist() == ["a", chr(code)]
+
+
 # Parquet and Arrow
 
 

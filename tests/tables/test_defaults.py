@@ -276,6 +276,34 @@ def test_a_penalty_is_kept_if_chance_could_have_done_it():
     assert defaults.chosen(rows, np.array([0.1, 1.0, 10.0]), losses, 1.0)[0] == 10.0
 
 
+def test_how_far_losses_must_be_apart():
+    """1.5 standard errors of five folds: between one and two, a loss is the better one with `errors` = 1 alone."""
+    rows = defaults.search_rows(np.zeros((100, 1)), np.arange(100) % 2, 2, 0, None, 1000)
+    losses, noise = np.full((2, 100), 0.5), np.tile([1.0, -1.0], 50)
+    error = 0.01 / np.sqrt(100) * np.sqrt(1.0 + 5 / 4)
+    losses[1] += 0.01 * noise - 1.01 * error
+    penalties = np.array([1.0, 10.0])
+    assert defaults.chosen(rows, penalties, losses, 1.0)[0] == 10.0
+    assert defaults.chosen(rows, penalties, losses, 1.0, errors=1.02)[0] == 1.0
+    losses[1] += 0.02 * error
+    assert defaults.chosen(rows, penalties, losses, 1.0)[0] == 1.0
+
+
+def test_penalties_of_networks_are_divided_by_the_rows(monkeypatch):
+    X, codes = two_labels(200)
+    rows, tried = defaults.search_rows(X, codes, 2, 0, None, 1000), []
+
+    def held_out(train, rows, options):
+        tried.append(options["l2"])
+        return np.full(len(rows), float(len(tried)))
+
+    monkeypatch.setattr(defaults, "held_out", held_out)
+    defaults.network_options(rows, (4,), {}, 0)
+    assert all(penalty * len(rows) == pytest.approx(round(penalty * len(rows), 9)) for penalty in tried)
+    assert 0 < max(tried) * len(rows) <= defaults.PENALTIES.max()
+    assert min(tried) * len(rows) >= defaults.PENALTIES.min()
+
+
 def test_train_keeps_the_penalty_when_it_trains_on_all_rows():
     X, codes = two_labels(200)
     table = {f"x{j}": X[:, j] for j in range(4)} | {"y": codes}

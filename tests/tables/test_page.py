@@ -3,6 +3,7 @@
 import base64
 import re
 import xml.etree.ElementTree
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tinynet_fast import train_mlp, train_neuron
 from tinynet_fast.columns import Columns
 from tinynet_fast.columns.kinds import Hashed, Levels, Numbers
 from tinynet_fast.rows.messages import printable
+from tinynet_fast.tables import report_html
 from tinynet_fast.tables.evaluate import evaluate
 from tinynet_fast.tables.page import _value, page, write_page
 from tinynet_fast.tables.report_view import number
@@ -133,3 +135,12 @@ def test_values_of_options():
     assert [_value(value) for value in (True, False, 3, 0.123456789, 1e-10, "sgd")] == [
         *("yes", "no", "3", "0.123457", "1e-10", "sgd")
     ]
+
+
+@pytest.mark.parametrize("count", [1, 200, 201, 203])
+def test_at_most_two_hundred_columns_are_shown(count):
+    kinds = [SimpleNamespace(name=f"column{k}", kind="hashed", buckets=8) for k in range(count)]
+    page = report_html.columns(SimpleNamespace(columns=SimpleNamespace(kinds=kinds), training={}))
+    assert page.count("hashed to 8 inputs") == min(count, 200)
+    assert ("more columns" in page) == (count > 200)
+    assert count <= 200 or f"and {count - 200} more columns that are used" in page

@@ -18,6 +18,7 @@ from tinynet_fast import ModelFileError, train_mlp, train_neuron
 from tinynet_fast.models import files
 from tinynet_fast.rows.blocks import Order
 from tinynet_fast.rows.datasets import make_pass_fail
+from tinynet_fast.training.history import History
 
 ROWS = make_pass_fail(2000, 3)
 Y = ROWS.y.astype(np.int64)
@@ -388,3 +389,7 @@ def test_a_network_whose_epochs_run_several_a_call_is_resumed(options, tmp_path)
     for epochs in (3, 7):
         comp = train_mlp(ROWS.X, Y, epochs=epochs, checkpoint=tmp_path / "c.json", **options)
     np.testing.assert_array_equal(parameters(comp), parameters(ref))
+
+
+def test_a_run_that_kept_nothing_has_no_state_before():
+    assert History().state_before() is None

@@ -7,7 +7,7 @@ import pytest
 
 from tinynet_fast import Neuron, TrainingWarning, train_neuron
 from tinynet_fast.errors import rounded_down
-from tinynet_fast.training.look import look, loss_of_constant
+from tinynet_fast.training.look import _best_constant, look, loss_of_constant
 from tinynet_fast.training.losses import choose_loss
 
 LOSSES = {
@@ -91,6 +91,13 @@ def test_the_best_constant(loss, rows):
     several = np.column_stack([y, 2.0 * y])
     twice = loss_of_constant(2.0 * y, chosen)
     assert loss_of_constant(several, chosen) == pytest.approx(comp + twice, rel=1e-12)
+
+
+def test_the_best_constant_of_a_quantile_that_no_row_reaches():
+    """Shares whose sum is a little below 1: the last number is the answer."""
+    y, shares = np.array([3.0, 1.0, 2.0]), np.array([0.3, 0.3, 0.3])
+    assert _best_constant(y, shares, choose_loss("quantile", "linear", quantile=0.95)) == 3.0
+    assert _best_constant(y, shares, choose_loss("quantile", "linear", quantile=0.2)) == 1.0
 
 
 def test_weights_move_the_best_constant():

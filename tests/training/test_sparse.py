@@ -8,7 +8,7 @@ import pytest
 from compare import assert_keeps, distance, flat
 
 from tinynet_fast import Neuron, TrainingDivergedError, auto_rate, train_neuron
-from tinynet_fast.kernels.engines import ENGINES
+from tinynet_fast.kernels.engines import ENGINES, PORTABLE
 from tinynet_fast.rows import sparse as tables
 
 sp = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
@@ -335,3 +335,12 @@ def test_a_model_of_sparse_rows_is_saved_and_loaded(tmp_path):
     again = load(tmp_path / "model.json")
     assert isinstance(again, Neuron)
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X), strict=True)
+
+
+@pytest.mark.parametrize("width", [2**31 - 1, 2**31])
+def test_places_of_the_widest_rows(width):
+    """The kernels of "portable" take places of 32 bits, and of 64 where 32 do not reach."""
+    rows = tables.CSR(np.ones(2), np.array([0, width - 1]), np.array([0, 2]), np.arange(1), width)
+    _, places, *_ = PORTABLE.sparse_rows(rows)
+    assert places.dtype == (np.int32 if width < 2**31 else np.int64)
+    assert places.tolist() == [0, width - 1]

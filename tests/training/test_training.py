@@ -10,6 +10,7 @@ from compare import assert_keeps, flat, with_any_option
 
 from tinynet_fast import train_mlp, train_neuron
 from tinynet_fast.kernels import engines
+from tinynet_fast.rows.blocks import split_rows
 from tinynet_fast.rows.datasets import make_pass_fail
 
 
@@ -363,3 +364,13 @@ def test_blocks_are_short():
             assert rows == engine.tile or rows * (engine.row_seconds + 2 * d * engine.value_seconds) <= 0.05
             assert rows == engine.tile or rows * d * 8 <= 8 << 20
             assert rows % engine.tile == 0
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_which_rows_are_held_out(passes, seed):
+    """The split of the seed, 0 as well."""
+    result = train_neuron(passes.X, passes.y, epochs=1, validation=0.3, seed=seed)
+    _, held = split_rows(len(passes.y), 0.3, seed)
+    assert result.validation_loss_history[0] == pytest.approx(
+        result.model.loss(passes.X[held], passes.y[held]), rel=1e-12
+    )

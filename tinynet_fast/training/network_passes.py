@@ -1,6 +1,7 @@
 """Trains many networks: side by side those that the kernel takes, and one after the other those that it does not."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
 from time import perf_counter
@@ -130,11 +131,9 @@ def _alone(i: int, plans: Sequence[NetworkPlan], checkpoint: Any, found: Trained
 
     def trained() -> None:
         run = Run(plans[i].network(), options)
-        try:
+        with suppress(TrainingDivergedError):
             run.train()
             parameters[:] = run.trainable.state()["parameters"]
-        except TrainingDivergedError:
-            parameters[:] = np.nan
         own = np.concatenate([np.empty(0), *run.history.losses])
         losses[: len(own)], losses[len(own) :] = own, np.nan
 
