@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tinynet_fast.cluster.readers import ParquetLabels, ParquetReader, _has_rows, parquet_files
+from tinynet_fast.cluster.inspection import place
+from tinynet_fast.cluster.readers import ParquetLabels, ParquetReader, _has_rows, _Placed, parquet_files
 from tinynet_fast.cluster.tasks import Share
 from tinynet_fast.rows.datasets import make_pass_fail
 from tinynet_fast.rows.files import TableError
@@ -134,3 +135,9 @@ def test_a_partition_without_columns():
         _has_rows(share, frame, ["a", "d", "c"])
     with pytest.raises(TableError, match=r"^partition 3: no column 'c'"):
         _has_rows(share, frame, ["a", "c"])
+
+
+def test_rows_of_a_part_are_counted_from_the_partitions_first():
+    part = _Placed.__new__(_Placed)
+    part.share = SimpleNamespace(shard=2, start=10)
+    assert part.where(5, 1) == place(2, 16)

@@ -11,7 +11,8 @@ from tinynet_fast.columns import Columns
 from tinynet_fast.columns.encoded import EncodedSource
 from tinynet_fast.columns.kinds import MOST_LEVELS, Hashed, Levels, Numbers
 from tinynet_fast.columns.looking import mark_in
-from tinynet_fast.rows.tables import Table, column_of, table_of
+from tinynet_fast.columns.reading import Reading, plain_numbers
+from tinynet_fast.rows.tables import Table, Texts, column_of, table_of
 
 QUICK = {"learning_rate": 0.1, "epochs": 2, "l2": 0.0}
 LABELS = ["a", "b"] * 20
@@ -198,3 +199,10 @@ def test_the_width_is_known_without_the_names():
     found = json.loads(json.dumps(Columns(kinds).to_json()))
     assert Columns.from_json(found) == Columns(kinds)
     assert Columns(kinds).width == 12
+
+
+@pytest.mark.parametrize(("decimal", "numbers"), [(None, [1.5, 2.5]), (".", [1.5, 2.5]), (",", None)])
+def test_texts_are_read_quickly_unless_the_mark_is_a_comma(decimal, numbers):
+    """With a decimal comma, 1.500 is a thousand and a half."""
+    found = plain_numbers(Texts.of(["1.5", "2.5"]), Reading(decimal))
+    assert (None if found is None else found.tolist()) == numbers

@@ -1,6 +1,7 @@
 """Many classes in one pass over the rows: each has the weights of the class trained separately."""
 
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not
 from sklearn.exceptions import ConvergenceWarning  # noqa: E402
 
 from tinynet_fast.sklearn import SGDClassifier, sgd_classes  # noqa: E402
+from tinynet_fast.sklearn.labels import classes_of  # noqa: E402
 from tinynet_fast.sklearn.sgd_shared_pass import SharedPass, _Group  # noqa: E402
+from tinynet_fast.sklearn.sgd_training import OneClass  # noqa: E402
 
 engines = pytest.mark.parametrize("engine", ["fast", "strict"])
 
@@ -208,3 +211,19 @@ def test_planted_mistakes_are_seen(owner, name, mistake, monkeypatch):
     assert distance(flat(SGDClassifier(loss="log_loss", **options).fit(X, y, *start)), flat(ref)) <= 1e-10
     monkeypatch.setattr(owner, name, mistake)
     assert distance(flat(SGDClassifier(loss="log_loss", **options).fit(X, y, *start)), flat(ref)) > 1e-10
+
+
+def test_measurements_are_no_classes():
+    """scikit-learn's message says what may be meant."""
+    with pytest.raises(ValueError, match="Maybe you are trying to fit a classifier"):
+        classes_of(np.array([0.5, 1.25, 3.0]))
+    assert classes_of(np.array([3.0, 1.0, 3.0])).tolist() == [1.0, 3.0]
+
+
+@pytest.mark.parametrize(("weights", "bias"), [(np.inf, 0.0), (0.0, np.inf), (0.0, np.nan)])
+def test_weights_and_the_bias_have_to_be_finite(weights, bias):
+    arrays = SimpleNamespace(weights=np.array([1.0, weights]), bias=np.array([bias]))
+    with pytest.raises(ValueError, match="Floating-point under-/overflow in epoch 3"):
+        OneClass.check_finite(SimpleNamespace(arrays=arrays), 3)
+    arrays.weights[:], arrays.bias[:] = 1.0, 2.0
+    OneClass.check_finite(SimpleNamespace(arrays=arrays), 3)

@@ -15,8 +15,8 @@ COMPARISONS = {
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
 }  # fmt: skip
 OPERATORS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
-# Arguments that decide only the look of a picture: no line, point or text of it is another.
-LOOK = {"capsize", "dpi", "fontsize", "labelsize", "markeredgewidth", "markersize", "s", "zorder"}
+# Arguments that decide only the look of a picture or a table: no line, point or text of it is another.
+LOOK = {"capsize", "dpi", "fontsize", "labelsize", "markeredgewidth", "markersize", "padding", "s", "zorder"}
 SWAPS = COMPARISONS | OPERATORS | {ast.And: ast.Or, ast.Or: ast.And}
 
 

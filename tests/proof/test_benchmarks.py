@@ -273,3 +273,9 @@ def test_only_neurons_have_floors(monkeypatch):
     ]
     core.run_core(makes, 1, lambda step: None)
     assert given == [{"chain": 1.0}, {}]
+
+
+def test_the_machine_names_versions_that_are_installed():
+    facts = machine.machine()
+    assert facts["numpy"] == np.__version__
+    assert "numba" in facts

@@ -12,7 +12,7 @@ from tables import gather
 pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 
 from tinynet_fast.rows.files import TableError
-from tinynet_fast.rows.formats import open_source, records
+from tinynet_fast.rows.formats import open_raw, open_source, records
 from tinynet_fast.rows.formats.csv import Labels, infer
 
 CELLS = st.one_of(
@@ -182,3 +182,11 @@ def test_rows_below_those_that_are_asked_for_are_not_read(tmp_path, small):
     assert sum(len(chunk.y) for chunk in source.chunks(0, 20)) == 20
     with pytest.raises(TableError, match="line 101"):
         list(source.chunks())
+
+
+def test_the_separator_is_not_judged_by_a_line_that_is_cut(tmp_path, monkeypatch):
+    """The first bytes of a file, read to find its names, end within the third line: it has no comma yet."""
+    path, text = tmp_path / "a.csv", "a;1,c\n1;2,5\n3;4,6\n5;6,7\n"
+    path.write_text(text)
+    monkeypatch.setattr(records, "HEAD_BYTES", text.index(",6"))
+    assert open_raw(path).names == ["a;1", "c"]

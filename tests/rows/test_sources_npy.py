@@ -98,3 +98,12 @@ def test_several_files_belong_together(tmp_path):
         open_source(two, np.zeros(7))
     with pytest.raises(TableError, match=r"c\.npy: 1 columns, and .*a\.npy has 2"):
         open_source([two[0], tmp_path / "c.npy"])
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_npy_of_every_version(tmp_path, version):
+    """From version 2 on, four bytes say how long the header is."""
+    X, labels = problem(40, 3, 0)
+    with open(tmp_path / "X.npy", "wb") as file:
+        np.lib.format.write_array(file, X, version)
+    np.testing.assert_array_equal(gather(open_source(tmp_path / "X.npy", labels))[0], X)

@@ -74,3 +74,23 @@ def test_rows_that_cannot_be_judged(rows):
         evaluate(model, rows[0], [0, 1, 2])
     with pytest.raises(ValueError, match=r"model is a str; .* \(tinynet_fast.load reads one\)"):
         evaluate("model.json", *rows)
+
+
+def test_files_without_names(rows, tmp_path):
+    """In svmlight files each row has its label; of .npy files somebody has to say where the labels are."""
+    svmlight = pytest.importorskip("sklearn.datasets", reason="scikit-learn writes the file")
+    X, y = rows
+    svmlight.dump_svmlight_file(X, y, str(tmp_path / "rows.svm"))
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "y.npy", y)
+    np.save(tmp_path / "both.npy", np.column_stack([X, y]))
+    of_arrays = train_neuron(X, y, epochs=5, seed=0).model
+    of_table = train_neuron(X, y, epochs=5, seed=0).model
+    of_table.columns, of_table.target = Columns([Numbers(name, 0.0, gaps=False) for name in "ab"]), Target("label")
+    for model in (of_arrays, of_table):
+        expected = evaluate(of_arrays, X, y).accuracy.value
+        assert evaluate(model, tmp_path / "rows.svm").accuracy.value == expected
+        assert evaluate(model, tmp_path / "X.npy", str(tmp_path / "y.npy")).accuracy.value == expected
+        assert evaluate(model, tmp_path / "both.npy", 2).accuracy.value == expected
+        with pytest.raises(ValueError, match=r"^the columns of a npy file have no names: say where the labels are"):
+            evaluate(model, tmp_path / "X.npy")

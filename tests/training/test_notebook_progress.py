@@ -1,12 +1,13 @@
 """In a notebook, progress is one line that is changed in place, and that stays as a record at the end."""
 
+import re
 import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from tinynet_fast import train, train_neuron
+from tinynet_fast import sweep, train, train_neuron
 from tinynet_fast.datasets import make_pass_fail
 from tinynet_fast.training import progress
 
@@ -89,3 +90,10 @@ def test_elsewhere_nothing_changes(monkeypatch):
     assert not progress.in_notebook()
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: SimpleNamespace()))  # a terminal's
     assert not progress.in_notebook()
+
+
+def test_a_sweep_shows_the_curves_of_the_five_best():
+    X = np.random.default_rng(0).standard_normal((60, 2))
+    swept = sweep(X, (X[:, 0] > 0).astype(int), learning_rate=[0.01 * k for k in range(1, 8)], epochs=3)
+    (label,) = re.findall('aria-label="([^"]*)"', swept._repr_html_())
+    assert re.findall(r"; (0\.0\d) from", label) == ["0.07", "0.06", "0.05", "0.04", "0.03"]

@@ -30,6 +30,7 @@ from tinynet_fast.cli.rows import names_of, naming, one_or_all, rows_for
 from tinynet_fast.cli.support import check_destinations, check_two_answers, numbers, one_of, plain_console
 from tinynet_fast.kernels.reference import ACTIVATIONS, OPTIMIZERS
 from tinynet_fast.models import Model, check_threshold, load
+from tinynet_fast.rows.formats.base import target_name
 from tinynet_fast.rows.kept import WholeTable
 from tinynet_fast.rows.messages import printable
 from tinynet_fast.tables.evaluate import codes_of, evaluate, known_target, numbers_of
@@ -247,8 +248,8 @@ def plot(
     plain_console().print(f"picture: {output}", soft_wrap=True)
 
 
-def _place_in(table: WholeTable, column: str) -> Callable[[int], str]:
-    return lambda i: f"{table.where(i)}, column {column!r}"
+def _place_in(table: WholeTable, column: str | None) -> Callable[[int], str]:
+    return lambda i: f"{table.where(i)}, {target_name(column)}"
 
 
 def _drawn(kind: Picture, fitted: Any, data: list[Path], target: str | None, reading: dict[str, Any]) -> Any:
@@ -259,7 +260,7 @@ def _drawn(kind: Picture, fitted: Any, data: list[Path], target: str | None, rea
         return plots.contributions(fitted)
     if kind is Picture.boundary and not fitted.numbers:
         check_two_answers(fitted, "a boundary")
-    column = target or known_target(fitted)
+    column = target or known_target(fitted, data)
     table = rows_for(fitted, data, column, **reading)
     place = _place_in(table, column)
     y = numbers_of(fitted, table.y, place) if fitted.numbers else fitted.labels[codes_of(fitted, table.y, place)]

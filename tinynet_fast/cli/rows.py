@@ -101,9 +101,10 @@ def open_rows(data: list[Path], target: str, features: str | None, drop_missing:
     return opened(one_or_all(data), target_in(data[0], target), features=names, drop_missing=drop_missing)
 
 
-def rows_for(fitted: Model, data: list[Path], target: str, **reading: Any) -> WholeTable:
+def rows_for(fitted: Model, data: list[Path], target: str | None, **reading: Any) -> WholeTable:
     """Read all rows of files with a model's inputs and the true labels; `reading` are more options of `open_for`."""
-    return all_rows(open_for(fitted, one_or_all(data), y=target_in(data[0], target), dense=True, **reading))
+    y = None if target is None else target_in(data[0], target)
+    return all_rows(open_for(fitted, one_or_all(data), y=y, dense=True, **reading))
 
 
 def all_rows(source: Source) -> WholeTable:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinynet_fast.models.base import Model, check_model
 from tinynet_fast.rows.arrays import encode_known
-from tinynet_fast.rows.formats import is_source, names_files, target_in
+from tinynet_fast.rows.formats import format_in, is_source, names_files, target_in
 from tinynet_fast.rows.messages import listed, shown
 from tinynet_fast.rows.numbers import number_of
 from tinynet_fast.rows.team import Team
@@ -66,7 +66,7 @@ def evaluate(
     """
     check_model(model)
     if target is None:
-        target = known_target(model)
+        target = known_target(model, table)
     if model.numbers and model.n_outputs > 1:
         raise ValueError(f"a report is of one number a row, and the model predicts {model.n_outputs}: use model.score")
     in_blocks = (
@@ -97,11 +97,21 @@ def _predicted(model: Model, X: Any, n_jobs: int | None = None) -> np.ndarray:
     return (model.predict if model.numbers else model.label_probabilities)(X, n_jobs=n_jobs)
 
 
-def known_target(model: Model) -> str:
-    """The column that the model learned, or the condition on one; ValueError if it does not know."""
+def known_target(model: Model, data: Any) -> str | None:
+    """The column that the model learned, or the condition on one; None for files that have the labels in each row.
+
+    ValueError if the model does not know, or if the files have no names of columns.
+    """
+    what, kind = "numbers" if model.numbers else "labels", format_in(data)
+    if kind is not None and not kind.has_names:
+        if kind.target("") is None:
+            return None
+        raise ValueError(
+            f"the columns of a {kind.name} file have no names: say where the {what} are by a file or the number of a "
+            "column (target)"
+        )
     known = model.training.get("target") if model.target is None else model.target.words
     if not isinstance(known, str):
-        what = "numbers" if model.numbers else "labels"
         raise ValueError(f"the model does not know which column it learned: name the column of {what} (target)")
     return known
 
@@ -120,10 +130,7 @@ def _in_blocks(
     n_jobs: int | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Read files, or a table in memory, block by block; return predictions and codes or true numbers of all rows."""
-    what = "numbers" if model.numbers else "labels"
     if model.columns is None or by_position(model, data):
-        if target is None:
-            raise ValueError(f"the rows have no names: pass their {what}, or a file of them, as target")
         first = data[0] if isinstance(data, (list, tuple)) else data
         y = target_in(first, target) if isinstance(target, str) else target
         source: Any = open_for(model, data, drop_missing=drop_missing, y=y)

@@ -31,7 +31,7 @@ PIECE_BYTES = 1 << 21
 HEAD_BYTES = 1 << 16  # read first, to find the names
 LONGEST_RECORD = 1 << 24  # bytes: in a longer row, or row of names, a quote is probably left open
 TAIL_BYTES = 1 << 14  # at the end of a block, searched first for a line break
-LONGEST_CELL = 2**31 - 1  # characters
+LONGEST_CELL = int(np.iinfo(np.int32).max)  # characters
 BOM = codecs.BOM_UTF8
 SAVE = "save the file as UTF-8"
 NAME = f"{SAVE}, or name its encoding: encoding='latin-1', on the command line --encoding latin-1"
