@@ -12,7 +12,6 @@ __all__ = [
     "has_numba",
     "kernel",
     "part",
-    "silenced",
 ]
 UNCOMPILED = True
 
@@ -23,10 +22,6 @@ def kernel(function):
 
 def part(*flags, **options):
     return kernel
-
-
-def silenced(function):
-    return function
 
 
 def compiled(function, signature):

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 
 from tinynet_fast.kernels import layout as at
-from tinynet_fast.kernels.compiler.jit import compiled, kernel, part, silenced
+from tinynet_fast.kernels.compiler.jit import compiled, kernel, part
 from tinynet_fast.kernels.fast.neuron import prefetch_lines_far
 
 AHEAD = 12  # rows asked for before they are copied
@@ -110,7 +110,6 @@ def swapped(places, k, i, mask, bits):
     return i, mask >> np.uint64(np.uint64(i) <= mask >> ONE)
 
 
-@silenced
 @kernel
 def permutations(words, pool, places):
     """Fill each row of `places`, (k, n) int64, with what `np.random.default_rng(words).permutation(n)` is.
