@@ -2,11 +2,12 @@
 
 import json
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
 
-from tinynet_fast import load, train
+from tinynet_fast import TrainingWarning, load, train
 from tinynet_fast.columns import Columns
 from tinynet_fast.columns.encoded import EncodedSource
 from tinynet_fast.columns.kinds import MOST_LEVELS, Hashed, Levels, Numbers
@@ -207,3 +208,20 @@ def test_texts_are_read_quickly_unless_the_mark_is_a_comma(decimal, numbers):
     pa = pytest.importorskip("pyarrow", reason="pyarrow reads them")
     found = plain_numbers(ArrowTexts(pa.array(["1.5", "2.5"])), Reading(decimal))
     assert (None if found is None else found.tolist()) == numbers
+
+
+def test_a_single_row_with_a_new_level_warns_of_nothing():
+    """It may well be new; if all of many rows are, their levels may be written in another way."""
+    model = model_of(["red", "blue"] * 20)
+    with warnings.catch_warnings(action="error"):
+        first_input(model, ["green"])
+    with pytest.warns(TrainingWarning, match="column 'x' in 2 of 2 rows"):
+        first_input(model, ["green", "green"])
+
+
+def test_a_point_or_a_comma_if_no_mark_was_known():
+    """A model that was trained on whole numbers reads either."""
+    model = model_of([1, 2, 3, 4] * 10)
+    assert model.columns.decimal is None
+    for cells in (["1.5", "2.5"], ["1,5", "2,5"]):
+        assert first_input(model, cells) == [1.5, 2.5]

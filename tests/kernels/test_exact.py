@@ -69,6 +69,14 @@ def test_losses_and_slopes_are_their_formulas(kind):
 
 
 @pytest.mark.any_cpu
+@sides
+def test_rows_are_counted(is_sparse):
+    """What scikit-learn's verbose output calls T: the rows of all epochs."""
+    run = solve(*rows(LOG_LOSS), loss=LOG_LOSS, eta0=0.1, epochs=3, is_sparse=is_sparse)
+    assert run.state[exact.COUNT] == 3 * 40
+
+
+@pytest.mark.any_cpu
 @kinds
 def test_slopes_are_those_of_the_losses(kind):
     h = 1e-5

@@ -16,6 +16,7 @@ from tinynet_fast.rows.messages import printable
 from tinynet_fast.tables import report_html
 from tinynet_fast.tables.evaluate import evaluate
 from tinynet_fast.tables.page import _value, page, write_page
+from tinynet_fast.tables.report import Report
 from tinynet_fast.tables.report_view import number
 
 
@@ -144,3 +145,11 @@ def test_at_most_two_hundred_columns_are_shown(count):
     assert page.count("hashed to 8 inputs") == min(count, 200)
     assert ("more columns" in page) == (count > 200)
     assert count <= 200 or f"and {count - 200} more columns that are used" in page
+
+
+def test_the_roc_curve_ends_at_the_corner():
+    """By hand: of three rows, one is no "b", and the least likely one is."""
+    report = Report.of(np.array(["a", "b"]), np.array([[0.1, 0.9], [0.4, 0.6], [0.8, 0.2]]), np.array([1, 0, 1]))
+    roc = report_html._curves(report).split("<svg")[1]
+    ends = [points.split()[-1] for points in re.findall('points="([^"]*)"', roc)]
+    assert ends[0] in ends[1:]  # where the line of chance ends
