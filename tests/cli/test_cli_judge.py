@@ -107,3 +107,24 @@ def test_threshold_shows_the_rows_that_change_sides(run, tmp_path, monkeypatch):
     monkeypatch.setattr(judge, "SHOWN_FLIPS", 1)
     out = run("threshold", "m.json", path, "--target", "y", "--compare", "0.5,0.6")[1]
     assert "and 1 more" in out
+
+
+def test_files_without_column_names(run, refused, tmp_path):
+    """Each row of an svmlight file begins with its label; of .npy files somebody has to say where the labels are."""
+    svmlight = pytest.importorskip("sklearn.datasets", reason="scikit-learn writes the file")
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    X = np.random.default_rng(0).standard_normal((60, 2))
+    y = (X[:, 0] > 0.0).astype(int)
+    svmlight.dump_svmlight_file(X, y, str(tmp_path / "rows.svm"))
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "y.npy", y)
+    train_neuron(X, y, epochs=20, seed=0).model.save(tmp_path / "m.json")
+    found = [run("evaluate", "m.json", "rows.svm"), run("evaluate", "m.json", "X.npy", "--target", "y.npy")]
+    assert [status for status, _, _ in found] == [0, 0]
+    assert found[0][1].splitlines()[1:] == found[1][1].splitlines()[1:]
+    assert run("plot", "boundary", "m.json", "rows.svm", "--output", "a.png")[0] == 0
+    for command in (["evaluate", "m.json", "X.npy"], ["plot", "boundary", "m.json", "X.npy", "--output", "b.png"]):
+        assert refused(*command).endswith(
+            "a .npy file has no column names: name the file of the labels, or give the number of their column with "
+            "--target\n"
+        )

@@ -64,6 +64,20 @@ def test_r2_of_what_has_no_variance(targets):
         scores.r2(same, np.full_like(same, np.nan))
 
 
+def outcome(score, *rows):
+    try:
+        return score(*rows, sample_weight=np.zeros(300))
+    except (ValueError, ArithmeticError) as error:
+        return type(error), str(error)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_rows_that_weigh_nothing_are_left_to_scikit_learn():
+    """The rows that are held out may all be such rows by chance."""
+    assert outcome(scores.accuracy, Y, Y) == outcome(accuracy_score, Y, Y)
+    assert str(outcome(scores.r2, NUMBERS, X[:, 0])) == str(outcome(r2_score, NUMBERS, X[:, 0]))
+
+
 class Counted(SGDClassifier):
     """It predicts in its own way."""
 

@@ -49,8 +49,7 @@ WORDS = {
     "which exclude names": "which --exclude names",
     "which levels names": "which --levels names",
     "which hashed names": "which --hash names",
-    "name the column of labels (target)": "name the column of labels with --target",
-    "pass their labels, or a file of them, as target": "name a file of labels with --target",
+    " (target)": " with --target",
     "pass validation=(X, y), or a fraction to hold out": "give --validation a share of the rows to hold out",
     "name the columns that it was trained on (features=[...])": "give a file with the model's inputs and nothing else",
 }

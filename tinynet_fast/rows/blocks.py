@@ -103,9 +103,10 @@ class Rows:
     def epochs(
         self, order: "Order | None", first: int, count: int
     ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
-        """The blocks of several epochs, the `first`-th and those after it, if an epoch is one block (see `blocks`).
+        """The rows of several epochs, the `first`-th and those after it, an epoch at a time (see `blocks`).
 
-        Their rows are gathered at once: for a few rows, what is done around each block takes longer than the block.
+        They are gathered at once: for few rows, what is done around each block takes longer than the block. So all of
+        them should fit in one block. If `order` is None, every epoch gets the same arrays: do not write into them.
         """
         if order is None:
             yield from repeat(self._block(slice(0, self.count) if self.index is None else self.index), count)

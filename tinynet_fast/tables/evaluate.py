@@ -37,7 +37,8 @@ def evaluate(
         Rows with the columns that the model reads, and the labels or numbers.
     target : str, or (n,), optional
         The column of labels or numbers, a condition on a column, or the labels or numbers. The default is what the
-        model learned.
+        model learned. For .npy files it is needed: the file of the labels, or the number of their column. svmlight
+        files hold their labels: leave it out.
     drop_missing : bool
         Leave out rows with a missing value. This is for files, and for a table in memory if `target` is a column (or
         not given) and the model was trained on a table.
@@ -98,17 +99,17 @@ def _predicted(model: Model, X: Any, n_jobs: int | None = None) -> np.ndarray:
 
 
 def known_target(model: Model, data: Any) -> str | None:
-    """The column that the model learned, or the condition on one; None for files that have the labels in each row.
+    """The column that the model learned, or the condition on one; None for svmlight files, where rows have their label.
 
-    ValueError if the model does not know, or if the files have no names of columns.
+    ValueError if the model does not know, or if the files have no column names.
     """
     what, kind = "numbers" if model.numbers else "labels", format_in(data)
     if kind is not None and not kind.has_names:
         if kind.target("") is None:
             return None
         raise ValueError(
-            f"the columns of a {kind.name} file have no names: say where the {what} are by a file or the number of a "
-            "column (target)"
+            f"a .{kind.name} file has no column names: name the file of the {what}, or give the number of their column "
+            "(target)"
         )
     known = model.training.get("target") if model.target is None else model.target.words
     if not isinstance(known, str):

@@ -64,17 +64,23 @@ class Optimizer:
     def schedule_rows(self, done: int, n: int) -> np.ndarray:
         """(n, 4) float64: what the kernels call rate, keep, l2 and epsilon, for the updates after the first `done`.
 
-        Some more are made and kept for the next calls: of a few rows, this takes longer than the training.
+        Up to MADE_ROWS rows are made at once and kept for later calls: for few rows, making them took longer than the
+        training. Do not write into them.
         """
-        how = self.schedule.engine, self.schedule.updates
+        if n > MADE_ROWS:
+            return self._schedule_rows(done, n)
+        how = self.schedule.engine, self.schedule.updates, self.schedule.learning_rate
         kept, first, rows = self.kept
         if kept != how or not first <= done <= done + n <= first + len(rows):
-            first, rows = done, self._schedule_rows(done, max(n, MADE_ROWS))
+            first, rows = done, self._schedule_rows(done, MADE_ROWS)
             self.kept = how, first, rows
         return rows[done - first : done - first + n]
 
     def _schedule_rows(self, done: int, n: int) -> np.ndarray:
-        """Adam's means start at zero; their correction (Kingma and Ba, algorithm 1) is part of rate and epsilon."""
+        """Make the rows that `schedule_rows` returns.
+
+        Adam's means start at zero; their correction (Kingma and Ba, algorithm 1) is part of rate and epsilon.
+        """
         rates = self.schedule.rates(done, n)
         rows = np.empty((n, at.SCHEDULE_COLUMNS))
         rows[:, at.RATE] = rates

@@ -29,7 +29,7 @@ from tinynet_fast.training.trainable import EpochsAhead, Trainable
 
 Answer = TypeVar("Answer")
 NOTHING = nullcontext()
-MOST_IN_TURN = 256  # epochs in a pass, if they are not all the same
+MOST_IN_TURN = 256  # the most epochs in one pass, if they differ
 _names: dict[Hashable, str] = {}  # of engines, with how their kernels were compiled, by `kernels_of`
 
 
@@ -98,10 +98,11 @@ class Run(Generic[M_co]):
             finish(run_epochs(self._pass, most, observers, history.done))
 
     def _epochs_in_a_pass(self) -> int:
-        """More than 1 if the rows fit one block, and nothing looks at single epochs.
+        """More than 1 if the rows fit in one block, and nothing looks at single epochs.
 
-        The kernel trains several epochs in one call if all are the same. If not, they are trained `in_turn`, with less
-        around each: of a hundred rows, that took five times as long as the training.
+        If all epochs are the same, the kernel trains them in one call. If they differ, `_in_turn` trains one after the
+        other, without the checks and observers between them: for 100 rows these took five times as long as the
+        training. It cannot change the engine within an epoch, or write a checkpoint after every block.
         """
         options, saved = self.options, self.options.checkpoint
         if options.streams or options.validation_loss or options.callback:

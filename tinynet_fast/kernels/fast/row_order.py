@@ -11,12 +11,12 @@ from tinynet_fast.kernels.fast.neuron import prefetch_lines_far
 AHEAD = 12  # rows asked for before they are copied
 CONSTANT, INVSCALING, OPTIMAL = 0, 1, 2  # schedules
 
-# What NumPy's `SeedSequence` and PCG64 are made of: numbers of 32 bits, halves of PCG64's multiplier of 128.
+# Constants of NumPy's `SeedSequence`, of 32 bits, and the two halves of PCG64's multiplier, which has 128.
 M32, HALF, SHIFT, ONE = np.uint64(0xFFFF_FFFF), np.uint64(32), np.uint64(16), np.uint64(1)
 POOL = 4
 FIRST_A, TIMES_A = np.uint64(0x43B0D7E5), np.uint64(0x931E8875)
 FIRST_B, TIMES_B = np.uint64(0x8B51F9DD), np.uint64(0x58F38DED)
-LEFT, RIGHT = np.uint64(0xCA01F9DD), np.uint64((1 << 32) - 0x4973F715)  # the second is taken away
+LEFT, RIGHT = np.uint64(0xCA01F9DD), np.uint64((1 << 32) - 0x4973F715)  # NumPy subtracts the second product
 TIMES_HIGH, TIMES_LOW = np.uint64(0x2360ED051FC65DA4), np.uint64(0x4385DF649FCCF645)
 
 
@@ -40,7 +40,7 @@ def shuffle(index, seed):
 
 @part()
 def hashed(value, constant, times):
-    """A number mixed with the constant, which goes on from call to call: (the number, the next constant)."""
+    """Mix a number with a constant. Returns the number, and the constant for the next call."""
     following = constant * times & M32
     value = (value ^ constant) * following & M32
     return value ^ value >> SHIFT, following
@@ -48,6 +48,7 @@ def hashed(value, constant, times):
 
 @part()
 def mix(pool, place, value):
+    """Mix a value into a number of the pool."""
     mixed = (np.uint64(pool[place]) * LEFT & M32) + (value * RIGHT & M32) & M32
     pool[place] = np.int64(mixed ^ mixed >> SHIFT)
 
@@ -100,7 +101,7 @@ def output(high, low):
 def swapped(places, k, i, mask, bits):
     """Swap place i with the one that the bits give, if it is not above i. Returns the next i and its mask.
 
-    A jump for the bits that are too many (three in ten) would be guessed wrong each time.
+    There is no branch: about three draws in ten are above i, and the CPU cannot predict which.
     """
     j = np.int64(bits & mask)
     fits = j <= i
@@ -117,9 +118,9 @@ def permutations(words, pool, places):
     `words` holds the parts of the seed, 32 bits each. After each row, its last word grows by one. `pool`, (4,) int64,
     is a place to work in. `n` is below 2^32.
 
-    It is Fisher and Yates's permutation. A number up to i is 32 bits without those that no such number has, the first
-    half of 64 bits and then the second; they are drawn again if it is above i. NumPy takes 25 us for a generator, and
-    three times as long for each place.
+    It is Fisher and Yates's permutation. To draw a number up to i, take 32 bits (first the low half of PCG64's 64, then
+    the high one), keep the lowest bits that i needs, and draw again if the number is above i. NumPy takes 25 us for a
+    generator, and twice as long as this for each place.
     """
     for k in range(places.shape[0]):
         fill_pool(words, pool)
