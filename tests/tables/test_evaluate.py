@@ -92,7 +92,5 @@ def test_files_without_names(rows, tmp_path):
         assert evaluate(model, tmp_path / "rows.svm").accuracy.value == expected
         assert evaluate(model, tmp_path / "X.npy", str(tmp_path / "y.npy")).accuracy.value == expected
         assert evaluate(model, tmp_path / "both.npy", 2).accuracy.value == expected
-        with pytest.raises(
-            ValueError, match=r"^a \.npy file has no column names: name the file of the labels"
-        ):
+        with pytest.raises(ValueError, match=r"^a \.npy file has no column names: name the file of the labels"):
             evaluate(model, tmp_path / "X.npy")

@@ -14,7 +14,7 @@ WORD = 1 << 32  # seeds are mixed in words of 32 bits
 
 
 def permutations(seed: Sequence[int], n: int, count: int = 1) -> np.ndarray:
-    """`np.random.default_rng(seed).permutation(n)` for `count` seeds: `seed`, then with its last number 1 higher, and on.
+    """`np.random.default_rng(seed).permutation(n)` for `count` seeds: `seed`, then its last number plus 1, and so on.
 
     Returns (count, n) int64. Without the compiled library NumPy draws them: Numba would take longer to compile the
     kernel than a short run takes.
