@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tinynet_fast.cluster.inspection import place
+from tinynet_fast.cluster.number_columns import Targets, columns_of
 from tinynet_fast.cluster.readers import ParquetLabels, ParquetReader, _has_rows, _Placed, parquet_files
 from tinynet_fast.cluster.tasks import Share
 from tinynet_fast.rows.datasets import make_pass_fail
@@ -141,3 +142,12 @@ def test_rows_of_a_part_are_counted_from_the_partitions_first():
     part = _Placed.__new__(_Placed)
     part.share = SimpleNamespace(shard=2, start=10)
     assert part.where(5, 1) == place(2, 16)
+
+
+def test_columns_of_numbers_to_learn_are_no_inputs():
+    layout = SimpleNamespace(whole=SimpleNamespace(names=["a", "b", "c"], dtype=np.dtype(np.float32)))
+    all_of_them, inputs = columns_of(layout, None), columns_of(layout, Targets(["b"], [1], 3))
+    assert (all_of_them["names"], all_of_them["n_targets"], all_of_them["target_names"]) == (["a", "b", "c"], 0, None)
+    assert (inputs["names"], inputs["n_targets"], inputs["target_names"]) == (["a", "c"], 1, ["b"])
+    assert inputs["n_features"] == 2
+    assert inputs["dtype"] == "float32"

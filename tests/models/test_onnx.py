@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tinynet_fast import MLP, Neuron, train
+from tinynet_fast import MLP, Neuron, train, train_neuron
 from tinynet_fast.models.layers import ACTIVATIONS
 
 FEATURES = ["age", "höhe", 'c "quoted"', "year"]
@@ -159,3 +159,14 @@ def test_errors_name_the_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match=r"to_onnx needs the package onnx: pip install 'tinynet-fast\[onnx\]'"):
         neuron().to_onnx()
+
+
+@pytest.mark.parametrize(("labels", "loss", "shape"), [
+    ([0, 1], "log_loss", ["n", 2]), ([0, 1], "hinge", ["n"]), ([0, 1, 2], "log_loss", ["n", 3]),
+])  # fmt: skip
+def test_shapes_of_outputs(labels, loss, shape):
+    """A column for each label; a margin is one number."""
+    X = np.random.default_rng(0).standard_normal((40, 2))
+    model = train_neuron(X, np.arange(40) % len(labels), loss=loss, epochs=1).model
+    found = model.to_onnx().graph.output[1].type.tensor_type.shape.dim
+    assert [each.dim_param or each.dim_value for each in found] == shape

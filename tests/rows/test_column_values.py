@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tinynet_fast import MLP, Neuron, auto_rate, plots, sweep, train_mlp, train_neuron, validate
+from tinynet_fast.rows.frames import _column
 from tinynet_fast.scoring import predict_file
 
 HOURS = [1.0, 2.0, 3.0, 4.0]
@@ -208,3 +209,12 @@ def test_estimators_name_row_and_column(network):
         ):
             with pytest.raises((ValueError, TypeError), match=name + message):
                 call()
+
+
+@pytest.mark.parametrize("values", [np.array([1.0, None], object), [1.0, None], np.array([1.0, np.nan])])
+def test_missing_values_to_fill_are_nan(values):
+    """Of numbers as of objects; without filling, a missing object is an error that names its place."""
+    np.testing.assert_array_equal(_column(values, "a", "X", fill=True), [1.0, np.nan])
+    if not isinstance(values, np.ndarray) or values.dtype == object:
+        with pytest.raises(ValueError, match=r"^X\[1, 'a'\] is missing"):
+            _column(values, "a", "X", fill=False)

@@ -406,3 +406,14 @@ def test_svmlight_rows_that_are_left_out_stay_sparse(tmp_path):
         file.write("1 3:inf\n")
     with pytest.raises(TableError, match="line 603, column 2: inf is not finite"):
         list(open_source(path, drop_missing=True).as_sparse().chunks())
+
+
+def test_labels_that_wait_for_their_type_have_to_differ_in_it():
+    """Two whole numbers that are one float64, once a label with a point makes all of them floats."""
+    labels = csv.Labels()
+    labels.start_over(waits=True)
+    labels.learn(["9007199254740993", "9007199254740992"])
+    assert labels.values_of(np.array([1, 0])).tolist() == [9007199254740992, 9007199254740993]
+    labels.learn(["0.5"])
+    with pytest.raises(TableError, match="are one number as float64: put a letter before them"):
+        labels.values_of(np.array([0, 1, 2]))
