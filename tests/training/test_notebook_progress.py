@@ -95,5 +95,7 @@ def test_elsewhere_nothing_changes(monkeypatch):
 def test_a_sweep_shows_the_curves_of_the_five_best():
     X = np.random.default_rng(0).standard_normal((60, 2))
     swept = sweep(X, (X[:, 0] > 0).astype(int), learning_rate=[0.01 * k for k in range(1, 8)], epochs=3)
-    (label,) = re.findall('aria-label="([^"]*)"', swept._repr_html_())
+    page = swept._repr_html_()
+    assert page.count("<polyline") == 2 * 5  # each curve, and its line in the legend
+    (label,) = re.findall('aria-label="([^"]*)"', page)
     assert re.findall(r"; (0\.0\d) from", label) == ["0.07", "0.06", "0.05", "0.04", "0.03"]
