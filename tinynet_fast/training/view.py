@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.markup.curves import Axis, Curve, chart, charts
+from tinynet_fast.markup.curves import LOOKS, Axis, Curve, chart, charts
 from tinynet_fast.markup.elements import MOST_LINES, Html, facts, frame, name, paragraph, strong, table
 from tinynet_fast.models import Neuron
 
@@ -15,7 +15,6 @@ START = 0.1  # the part of the epochs that counts as the first ones
 MANY = 50  # epochs from which on their axis may be logarithmic
 STEEP = 0.2  # it is if the epochs after the first ones change the loss by less than this part of its range
 WIDE = 10.0  # losses have a logarithmic axis if the largest is this many times the smallest
-MOST_CURVES = 5
 BEYOND = 20.0  # losses of a search are drawn up to this many times the least
 
 
@@ -107,7 +106,7 @@ def sweep_html(result: Result) -> str:
         cells = [*result.cells(i), result.remark(i)]
         lines.append([strong(cell) for cell in cells] if i == result.best else cells)
     few = f"; the {MOST_LINES} best of {len(scores):,} combinations" if len(scores) > MOST_LINES else ""
-    kept = [int(i) for i in order[:MOST_CURVES] if not result.diverged[i]]
+    kept = [int(i) for i in order[: len(LOOKS)] if not result.diverged[i]]
     curves = [(result.name(i), result.loss_history[:, i]) for i in kept]
     return frame(
         table(result.columns, lines, f"{result.title}{few}"),
