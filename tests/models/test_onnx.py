@@ -166,6 +166,7 @@ def test_errors_name_the_remedy(monkeypatch):
 ])  # fmt: skip
 def test_shapes_of_outputs(labels, loss, shape):
     """A column for each label; a margin is one number."""
+    pytest.importorskip("onnx", reason="onnx makes the file")
     X = np.random.default_rng(0).standard_normal((40, 2))
     model = train_neuron(X, np.arange(40) % len(labels), loss=loss, epochs=1).model
     found = model.to_onnx().graph.output[1].type.tensor_type.shape.dim
