@@ -324,14 +324,6 @@ def test_npy_values_that_no_program_writes(tmp_path):
         fails(r"y\.npy, row 3: the text holds what is no character", tmp_path / "X.npy", path)
 
 
-@pytest.mark.parametrize("code", [0xD7FF, 0xE000, 0x10FFFF])
-def test_npy_text_may_have_every_character(tmp_path, code):
-    """Those beside the surrogates, which are none, and the last."""
-    np.save(tmp_path / "X.npy", np.zeros((2, 1)))
-    np.save(tmp_path / "y.npy", np.array(["a", chr(code)]))
-    assert gather(open_source(tmp_path / "X.npy", tmp_path / "y.npy"))[1].tolist() == ["a", chr(code)]
-
-
 # Parquet and Arrow
 
 
@@ -406,14 +398,3 @@ def test_svmlight_rows_that_are_left_out_stay_sparse(tmp_path):
         file.write("1 3:inf\n")
     with pytest.raises(TableError, match="line 603, column 2: inf is not finite"):
         list(open_source(path, drop_missing=True).as_sparse().chunks())
-
-
-def test_labels_that_wait_for_their_type_have_to_differ_in_it():
-    """Two whole numbers that are one float64, once a label with a point makes all of them floats."""
-    labels = csv.Labels()
-    labels.start_over(waits=True)
-    labels.learn(["9007199254740993", "9007199254740992"])
-    assert labels.values_of(np.array([1, 0])).tolist() == [9007199254740992, 9007199254740993]
-    labels.learn(["0.5"])
-    with pytest.raises(TableError, match="are one number as float64: put a letter before them"):
-        labels.values_of(np.array([0, 1, 2]))

@@ -190,3 +190,14 @@ def test_the_separator_is_not_judged_by_a_line_that_is_cut(tmp_path, monkeypatch
     path.write_text(text)
     monkeypatch.setattr(records, "HEAD_BYTES", text.index(",6"))
     assert open_raw(path).names == ["a;1", "c"]
+
+
+def test_labels_that_wait_for_their_type_have_to_differ_in_it():
+    """Two whole numbers that are one float64, once a label with a point makes all of them floats."""
+    labels = Labels()
+    labels.start_over(waits=True)
+    labels.learn(["9007199254740993", "9007199254740992"])
+    assert labels.values_of(np.array([1, 0])).tolist() == [9007199254740992, 9007199254740993]
+    labels.learn(["0.5"])
+    with pytest.raises(TableError, match="are one number as float64: put a letter before them"):
+        labels.values_of(np.array([0, 1, 2]))

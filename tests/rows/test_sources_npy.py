@@ -107,3 +107,11 @@ def test_npy_of_every_version(tmp_path, version):
     with open(tmp_path / "X.npy", "wb") as file:
         np.lib.format.write_array(file, X, version)
     np.testing.assert_array_equal(gather(open_source(tmp_path / "X.npy", labels))[0], X)
+
+
+@pytest.mark.parametrize("code", [0xD7FF, 0xE000, 0x10FFFF])
+def test_npy_text_may_have_every_character(tmp_path, code):
+    """Those beside the surrogates, which are none, and the last."""
+    np.save(tmp_path / "X.npy", np.zeros((2, 1)))
+    np.save(tmp_path / "y.npy", np.array(["a", chr(code)]))
+    assert gather(open_source(tmp_path / "X.npy", tmp_path / "y.npy"))[1].tolist() == ["a", chr(code)]

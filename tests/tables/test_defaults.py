@@ -277,7 +277,7 @@ def test_a_penalty_is_kept_if_chance_could_have_done_it():
 
 
 def test_how_far_losses_must_be_apart():
-    """1.5 standard errors of five folds: between one and two, a loss is the better one with `errors` = 1 alone."""
+    """Further than the standard error of five folds, times `errors`: by hand, at 1.01 and at 0.99 of these errors."""
     rows = defaults.search_rows(np.zeros((100, 1)), np.arange(100) % 2, 2, 0, None, 1000)
     losses, noise = np.full((2, 100), 0.5), np.tile([1.0, -1.0], 50)
     error = 0.01 / np.sqrt(100) * np.sqrt(1.0 + 5 / 4)

@@ -16,11 +16,8 @@ from compare import parameters
 
 from tinynet_fast import ModelFileError, train_mlp, train_neuron
 from tinynet_fast.models import files
-from tinynet_fast.rows.arrays import Codes
-from tinynet_fast.rows.blocks import Order, Rows
+from tinynet_fast.rows.blocks import Order
 from tinynet_fast.rows.datasets import make_pass_fail
-from tinynet_fast.training import checkpoints
-from tinynet_fast.training.history import History
 
 ROWS = make_pass_fail(2000, 3)
 Y = ROWS.y.astype(np.int64)
@@ -391,22 +388,3 @@ def test_a_network_whose_epochs_run_several_a_call_is_resumed(options, tmp_path)
     for epochs in (3, 7):
         comp = train_mlp(ROWS.X, Y, epochs=epochs, checkpoint=tmp_path / "c.json", **options)
     np.testing.assert_array_equal(parameters(comp), parameters(ref))
-
-
-def test_a_run_that_kept_nothing_has_no_state_before():
-    assert History().state_before() is None
-
-
-@pytest.mark.parametrize("row", [0, 1, 4])
-def test_the_digest_is_of_every_row(row, monkeypatch):
-    """Of its inputs, its label and its weight."""
-    monkeypatch.setattr(checkpoints, "DIGEST_ROWS", 2)
-
-    def digests():
-        arrays = np.ones((5, 2)), np.zeros(5, int), np.ones(5)
-        yield checkpoints.digest(Rows(arrays[0], Codes(arrays[1], np.arange(2)), None, arrays[2]))["content"]
-        for array in arrays:
-            array[row] += 1
-            yield checkpoints.digest(Rows(arrays[0], Codes(arrays[1], np.arange(2)), None, arrays[2]))["content"]
-
-    assert len(set(digests())) == 4
